@@ -1,0 +1,254 @@
+/*
+ * What goes into a shard and what comes out. The shard is a pure state machine: no clock, no I/O, no
+ * callback, no randomness. Time, ids and seeds come with events; what must happen outside comes as data in
+ * an update. Rooms at the edge see this file and port.h, never the image.
+ */
+#ifndef HOLDFAST_SHARD_EVENT_H
+#define HOLDFAST_SHARD_EVENT_H
+
+#include "base/buffer.h"
+#include "base/name.h"
+#include "base/span.h"
+#include "wire/function.h"
+
+/* Who waits for an answer: chosen by the sender of the event, unique among live waiters, 0 = nobody. */
+typedef uint64_t waiter_t;
+
+/* Wall clock and a monotonic clock, read once per loop turn. */
+struct shard_clock {
+    int64_t wall_ms; /* since 1970 */
+    int64_t mono_ms;
+};
+
+/* ---- Configuration: replaced as a whole by EVENT_CONFIG. ---- */
+
+struct shard_endpoint {
+    struct span pattern;       /* a name, or a namespace and a star: specific wins */
+    uint32_t window_max;       /* calls in flight to it at most */
+    uint32_t batch_count_max;  /* messages per invocation */
+    size_t batch_bytes_max;    /* of a batch of several messages, with its state */
+    size_t payload_bytes_max;  /* of one message with its state */
+    size_t state_bytes_max;    /* per address; 0 = no limit */
+    uint32_t attempts_max;     /* address failures until it parks; 0 = by time only */
+    int64_t retry_for_ms;      /* since its first address failure, until it parks */
+    bool dispatch_durable;     /* call only for what is durable */
+    bool expose;               /* false: only functions may send to it */
+};
+
+enum egress_kind {
+    EGRESS_PULL,       /* durable queue, read by cursor */
+    EGRESS_PLAYGROUND, /* one lane per topic, parsed by the sink room; pops */
+    EGRESS_DISCARD,    /* counted and dropped */
+};
+
+struct shard_egress {
+    struct span name; /* "ns/name" */
+    enum egress_kind kind;
+};
+
+struct shard_config {
+    const struct shard_endpoint *endpoints;
+    size_t endpoint_count;
+    const struct shard_egress *egresses;
+    size_t egress_count;
+    size_t memory_max;            /* bytes of image and overlay */
+    size_t outbox_bytes_max;      /* bytes of egress records waiting */
+    int64_t dedup_window_ms;      /* an idempotency key is remembered so long */
+    size_t dedup_bytes_max;
+    int64_t reply_keep_ms;        /* a reply nobody fetched */
+    uint64_t seed;                /* of the back-off jitter */
+};
+
+/* ---- Events ---- */
+
+enum shard_event_kind {
+    EVENT_CONFIG,
+    EVENT_MESSAGE,    /* something from outside for an address */
+    EVENT_ATTACH,     /* wait for the reply to a call made earlier */
+    EVENT_DETACH,     /* the waiter is gone: forget it, answer nothing */
+    EVENT_CANCEL,     /* a delayed message */
+    EVENT_RESPONSE,   /* the outcome of a dispatched invocation: exactly one for each */
+    EVENT_DURABLE,    /* the journal has everything up to seq */
+    EVENT_TICK,       /* the time named by wake_at has come */
+    EVENT_QUERY,      /* a read, answered when what it shows is durable */
+    EVENT_OPERATOR,   /* a verb on parked addresses */
+    EVENT_STATE,      /* a state write from outside, in mailbox order */
+    EVENT_PULL,       /* records of a pull egress */
+    EVENT_PULL_ACK,   /* they have been taken */
+};
+
+struct event_message {
+    struct address target;
+    struct span argument;    /* raw TypedValue */
+    struct span key;         /* idempotency key, may be empty */
+    struct span reply_token; /* not empty: a call. 128 random bits, hex (32 characters), from the caller */
+    struct span cancel_token;/* with a delay; may be empty */
+    struct span traceparent; /* may be empty */
+    int64_t delay_ms;        /* -1: deliver now */
+};
+
+enum outcome {
+    OUTCOME_RESULT,      /* response holds effects or missing specs */
+    OUTCOME_BAD_ANSWER,  /* a complete answer that is no success: 4xx, 5xx, wrong type, does not parse */
+    OUTCOME_TOO_LARGE,   /* 413 */
+    OUTCOME_OVERLOADED,  /* 404, 429, 502, 503, 504: the endpoint or a proxy, not the message */
+    OUTCOME_UNREACHABLE, /* DNS, connect, TLS: the request did not get there */
+    OUTCOME_LOST,        /* the connection broke after the request left */
+    OUTCOME_TIMEOUT,     /* no complete answer in time; the connection is closed */
+};
+
+struct event_response {
+    uint64_t flight;     /* of the invocation */
+    enum outcome outcome;
+    const struct function_response *response; /* OUTCOME_RESULT */
+    struct span text;    /* why, for people: "HTTP 500: ...", "connection refused" */
+    int64_t retry_after_ms; /* -1: not said */
+};
+
+enum query_kind {
+    QUERY_STATE,     /* one value: address, name */
+    QUERY_STATES,    /* all values of an address */
+    QUERY_KEYS,      /* ids of a function type that have state; after, limit */
+    QUERY_EXPORT,    /* cells of a function type (empty: all); after = opaque cursor, limit */
+    QUERY_FUNCTIONS, /* each function type: counts by flight state, mailbox messages, keys, endpoint circuit */
+    QUERY_PARKED,    /* parked addresses; after, limit; address.type filters when not empty */
+    QUERY_PARKED_ONE,/* with the head message */
+    QUERY_STATUS,    /* seq, durable, epoch, lineage, counts, memory by kind */
+    QUERY_EGRESS,    /* each lane: name, waiting, bytes, last, taken */
+};
+
+struct event_query {
+    enum query_kind kind;
+    struct address address;
+    struct span name;
+    struct span after;
+    uint32_t limit;
+};
+
+enum operator_verb { VERB_RETRY, VERB_SKIP, VERB_DEAD_LETTER, VERB_PURGE };
+
+struct event_operator {
+    enum operator_verb verb;
+    struct address address; /* empty id: every parked address of the type; empty type: every one */
+    struct span who;
+};
+
+struct event_state {
+    struct address address;
+    struct span name;
+    bool is_delete;
+    struct span type_name;
+    struct span value;
+    bool if_match;      /* apply only if the value's version is the one given; 0 = absent */
+    uint64_t version;
+};
+
+struct event_pull {
+    struct span egress; /* "ns/name"; for the playground "io.statefun.playground/egress" */
+    struct span topic;  /* playground only */
+    uint64_t after;     /* PULL: records with a larger cursor; PULL_ACK: taken up to here */
+    uint32_t max;
+    bool pop;           /* take what is shown, in one step */
+    bool wait;          /* nothing there: answer when there is */
+};
+
+struct shard_event {
+    enum shard_event_kind kind;
+    struct shard_clock clock;
+    waiter_t waiter;
+    union {
+        struct shard_config config;
+        struct event_message message;
+        struct span reply_token; /* ATTACH */
+        struct {
+            struct span id, token;
+        } cancel;
+        struct event_response response;
+        uint64_t durable_seq;
+        struct event_query query;
+        struct event_operator operate;
+        struct event_state state;
+        struct event_pull pull;
+    };
+};
+
+/* ---- Answers ---- */
+
+enum answer_kind {
+    ANSWER_ACCEPTED,  /* durable; message_id */
+    ANSWER_DUPLICATE, /* the same key and body before; message_id of the first */
+    ANSWER_REPLY,     /* body = raw TypedValue; message_id */
+    ANSWER_PENDING,   /* ATTACH: no reply yet: sent at once, the waiter is not kept */
+    ANSWER_DONE,      /* the verb, write, cancel or ack is durable; number = how many it touched, or the version */
+    ANSWER_VALUE,     /* QUERY_STATE: body = value, type_name, number = version */
+    ANSWER_ROWS,      /* other queries and pulls: body as described at `answer_rows` */
+    ANSWER_UNKNOWN_FUNCTION, /* no endpoint of module.yaml serves the type */
+    ANSWER_INTERNAL,  /* the function is not exposed */
+    ANSWER_RESERVED,  /* namespace holdfast/ */
+    ANSWER_INVALID,   /* text says what */
+    ANSWER_NOT_FOUND,
+    ANSWER_CONFLICT,  /* the same key with another body; a duplicate cancel token */
+    ANSWER_MISMATCH,  /* If-Match */
+    ANSWER_TOO_LARGE,
+    ANSWER_FULL,      /* over a budget: try later */
+    ANSWER_PARKED,    /* the called address has parked; text = why, message_id */
+    ANSWER_UNKNOWN_EGRESS,
+};
+
+/*
+ * Rows are JSON, one object per line, except:
+ *   pulls: repeated { varint cursor, string raw TypedValue }  (base/reader.h encodings).
+ *   QUERY_STATES and QUERY_EXPORT: repeated { string function type, string id, string state name,
+ *     string type name, varint version, varint written_at_ms, string value }.
+ * `next` is the cursor for the next page, empty at the end.
+ */
+struct shard_answer {
+    waiter_t waiter;
+    enum answer_kind kind;
+    uint64_t number;
+    struct span message_id;
+    struct span type_name;
+    struct span text;
+    struct span body;
+    struct span next;
+};
+
+/* ---- Invocations ---- */
+
+/*
+ * One call to make. Everything it points to stays valid until its outcome has been given back, whatever
+ * that is. Exactly one EVENT_RESPONSE is owed for each.
+ */
+struct shard_invocation {
+    uint64_t flight;
+    uint32_t endpoint; /* index in the configuration that was valid at dispatch */
+    uint32_t attempt;  /* from 1 */
+    struct span invocation_id;
+    struct span traceparent; /* of the first message, or empty */
+    struct function_request request;
+};
+
+/* ---- Update: filled by shard_step, appended to until the caller clears it. ---- */
+
+struct shard_update {
+    struct buffer records;   /* encoded records, in order, to be appended to the journal */
+    uint64_t first_seq;      /* of the first of them */
+    uint32_t record_count;
+    bool commit_wanted;      /* somebody waits for the journal */
+    const struct shard_invocation **invocations;
+    size_t invocation_count;
+    struct shard_answer *answers; /* their spans point into `bytes`; see shard_update_answer */
+    size_t answer_count;
+    /* private */
+    size_t invocation_capacity;
+    size_t answer_capacity;
+    struct buffer bytes;
+};
+
+void shard_update_init(struct shard_update *update);
+void shard_update_close(struct shard_update *update);
+void shard_update_clear(struct shard_update *update);
+/* Answer i with its spans resolved; valid until the next step or clear. */
+struct shard_answer shard_update_answer(const struct shard_update *update, size_t i);
+
+#endif
