@@ -56,12 +56,13 @@ struct effect_message {
 struct effect_delayed {
     bool is_cancel;
     struct span token;   /* may be empty on a send */
-    int64_t delay_ms;    /* >= 0 */
+    int64_t delay_ms;    /* 0..FUNCTION_TIME_MS_MAX */
     struct address target;
     struct span argument;
 };
 
 struct effect_egress {
+    struct span name; /* "namespace/type", filled by the parser; the encoder reads the two below */
     struct span name_space;
     struct span type;
     struct span argument; /* raw TypedValue */
@@ -73,7 +74,7 @@ struct state_spec {
     struct span name;
     struct span type_name;
     enum expire_mode mode;
-    int64_t ttl_ms; /* > 0 unless EXPIRE_NEVER */
+    int64_t ttl_ms; /* 1..FUNCTION_TIME_MS_MAX; 0 with EXPIRE_NEVER */
 };
 
 /* Named limits on what one response may ask for. 0 of a field = its default below. */
@@ -93,6 +94,24 @@ enum {
     FUNCTION_SPECS_MAX = 256,
 };
 
+/* Delays and times to live: so that adding one to a clock cannot overflow. */
+#define FUNCTION_TIME_MS_MAX (INT64_MAX / 4)
+
+/* Memory for function types, which travel in two halves and are one name here. Grows in blocks that do
+   not move; a clear keeps them for the next message. */
+struct function_names_block;
+struct function_names {
+    struct function_names_block *first;
+    struct function_names_block *current;
+    size_t used;      /* bytes of the current block */
+    struct span last; /* the name joined last: neighbours mostly share it */
+};
+
+void function_names_init(struct function_names *names);
+void function_names_close(struct function_names *names);
+/* Every name handed out so far becomes invalid. */
+void function_names_clear(struct function_names *names);
+
 /* FromFunction. The arrays belong to the response and are reused by the next parse into it. */
 struct function_response {
     bool incomplete; /* true: specs; false: the effects */
@@ -106,8 +125,9 @@ struct function_response {
     size_t egress_count;
     struct state_spec *specs;
     size_t spec_count;
-    /* private: capacities of the arrays */
+    /* private: capacities of the arrays, memory of the joined names */
     size_t capacity[5];
+    struct function_names names;
     struct errmsg errmsg; /* why a parse failed, naming the field */
 };
 
@@ -116,10 +136,15 @@ void function_response_close(struct function_response *response);
 
 /*
  * Parses a whole FromFunction. 0 bytes = no effects. Accepts any field order, unknown fields and absent
- * defaults; the last of a repeated oneof wins (protobuf merges a repeated message field: so does this).
- * Refuses, with the reason in errmsg: broken bytes, unknown enum values, names that are not UTF-8 or not
- * "ns/name", over-long names, negative delays, a cancel without token, over a limit.
- * ERROR_MALFORMED, ERROR_TOO_LARGE, ERROR_MEMORY.
+ * defaults. As protobuf does, the last member of a repeated oneof wins and a repeated message field is
+ * merged, with one exception: an argument that comes in two non-empty parts is refused, since raw bytes
+ * in two places cannot be one slice.
+ * Refuses, with field and reason in errmsg: broken bytes, groups, a known field of another wire type,
+ * unknown enum values, text that is not UTF-8, names that are not "ns/name", empty or over-long names, ids
+ * and tokens, a MODIFY without type, delays below 0, a time to live below 1, a cancel without token, more
+ * than a limit allows. What a later oneof member takes back is checked too.
+ * The spans point into `bytes` and into the response. ERROR_MALFORMED, ERROR_TOO_LARGE, ERROR_MEMORY; the
+ * counts are 0 then.
  */
 int function_response_parse(struct function_response *response, struct span bytes,
                             const struct function_limits *limits) MUST_USE;
@@ -130,11 +155,15 @@ size_t function_request_size(const struct function_request *request);
 /* Appends a ToFunction. Sticky failure as in buffer.h. */
 void function_request_encode(struct buffer *out, const struct function_request *request);
 
-/* The inverse of the two, for tests, embedded functions and tools. The states and messages are appended to
-   the caller's arrays of at most the given capacity. ERROR_MALFORMED, ERROR_TOO_LARGE. */
+/* The inverse of the two, for tests, embedded functions and tools. States and messages go to the caller's
+   arrays of at most the given capacity; joined names to `names`, which is cleared first. A caller that is
+   an empty Address counts as none. ERROR_MALFORMED, ERROR_TOO_LARGE, ERROR_MEMORY. */
 int function_request_parse(struct span bytes, struct function_request *request,
-                           struct function_state *states, size_t states_max,
-                           struct function_message *messages, size_t messages_max) MUST_USE;
+                           struct function_names *names, struct function_state *states,
+                           size_t states_max, struct function_message *messages,
+                           size_t messages_max) MUST_USE;
+
+/* Appends a FromFunction. Sticky failure as in buffer.h. */
 void function_response_encode(struct buffer *out, const struct function_response *response);
 
 /* One TypedValue, has_value = true. */
