@@ -1,0 +1,171 @@
+"""A function server that does whatever a story tells it, down to the bytes: the official SDKs are too well behaved."""
+import socket
+import struct
+import threading
+import time
+
+import wire
+
+OCTETS = "application/octet-stream"
+
+
+class Call:
+    """One HTTP request from the gateway."""
+
+    def __init__(self, connection, head, headers, body, number):
+        self.connection, self.head, self.headers, self.body, self.number = connection, head, headers, body, number
+        self.request = wire.decode_request(body)
+        self.answered = False
+
+    @property
+    def target(self):
+        return self.request.target
+
+    @property
+    def attempt(self):
+        return int(self.headers.get("holdfast-attempt", "0"))
+
+    @property
+    def invocation_id(self):
+        return self.headers.get("holdfast-invocation-id", "")
+
+    def answer(self, body=b"", *, status="200 OK", content_type=OCTETS, headers=()):
+        """A well-formed HTTP answer, whatever is in it."""
+        lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}"]
+        if content_type:
+            lines.append(f"Content-Type: {content_type}")
+        lines += headers
+        self.raw(("\r\n".join(lines) + "\r\n\r\n").encode() + body)
+
+    def result(self, response=None):
+        self.answer((response or wire.Response()).encode())
+
+    def missing(self, *specs):
+        self.answer(wire.incomplete(specs))
+
+    def needs(self, *specs):
+        """Answers Incomplete when one of the states is not registered yet; true when it did."""
+        missing = [spec for spec in specs if spec[0] not in self.request.state]
+        if missing:
+            self.missing(*missing)
+        return bool(missing)
+
+    def raw(self, data):
+        self.answered = True
+        self.connection.sendall(data)
+
+    def close(self):
+        self.answered = True
+        raise ConnectionAbortedError
+
+    def reset(self):
+        """RST instead of a polite end."""
+        self.answered = True
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        raise ConnectionAbortedError
+
+
+class FunctionServer:
+    """Calls handler(call) for each request, one thread per connection. Errors of a handler end its connection."""
+
+    def __init__(self, handler, port=0):
+        self.handler = handler
+        self.calls = []
+        self.lock = threading.Lock()
+        self.errors = []
+        self.stopping = threading.Event()
+        self.port = port
+        self.listener = None
+        self.connections = set()
+        self.listen()
+
+    def listen(self):
+        self.listener = socket.socket()
+        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.listener.bind(("127.0.0.1", self.port))
+        self.port = self.listener.getsockname()[1]
+        self.listener.listen(512)
+        self.stopping = threading.Event()
+        threading.Thread(target=self._accept, args=(self.listener, self.stopping), daemon=True).start()
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.port}/statefun"
+
+    def down(self):
+        """Stops listening and cuts all connections, as a crash does."""
+        self.stopping.set()
+        try:
+            # Closing alone leaves a blocked accept holding the port.
+            self.listener.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+        self.listener.close()
+        with self.lock:
+            connections = list(self.connections)
+        for connection in connections:
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+    def up(self):
+        self.listen()
+
+    close = down
+
+    def calls_for(self, id):
+        with self.lock:
+            return [call for call in self.calls if call.target.id == id]
+
+    def _accept(self, listener, stopping):
+        while not stopping.is_set():
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            with self.lock:
+                self.connections.add(connection)
+            threading.Thread(target=self._serve, args=(connection, stopping), daemon=True).start()
+
+    def _serve(self, connection, stopping):
+        try:
+            reader = connection.makefile("rb")
+            while not stopping.is_set():
+                call = self._read(connection, reader)
+                if call is None:
+                    return
+                self.handler(call)
+                if not call.answered:
+                    call.result()
+        except OSError:
+            pass
+        except Exception as error:  # a mistake of the story, not of the gateway: remember it
+            self.errors.append(error)
+        finally:
+            with self.lock:
+                self.connections.discard(connection)
+            connection.close()
+
+    def _read(self, connection, reader):
+        head = reader.readline()
+        if not head:
+            return None
+        headers = {}
+        while True:
+            line = reader.readline().strip()
+            if not line:
+                break
+            name, _, value = line.decode().partition(":")
+            headers[name.lower()] = value.strip()
+        body = reader.read(int(headers.get("content-length", "0")))
+        with self.lock:
+            call = Call(connection, head.decode().strip(), headers, body, len(self.calls))
+            self.calls.append(call)
+        return call
+
+
+def hang(seconds):
+    """For handlers that are slow."""
+    time.sleep(seconds)
