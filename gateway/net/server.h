@@ -1,6 +1,6 @@
 /*
- * The HTTP server behind a narrow door: HTTP/1.1, HTTP/2 (h2c and ALPN), TLS. Bodies are whole and bounded when a
- * handler sees them. Today h2o 2.2; nothing outside net/ may include its headers.
+ * The HTTP server behind a narrow door: HTTP/1.1, HTTP/2 (h2c and ALPN), TLS. Bodies are whole and
+ * bounded when a handler sees them. Today h2o 2.2; nothing outside net/ may include its headers.
  */
 #ifndef HOLDFAST_NET_SERVER_H
 #define HOLDFAST_NET_SERVER_H
@@ -18,7 +18,7 @@ struct http_request {
     struct span path;  /* still percent-encoded, without the query */
     struct span query; /* without '?', may be empty */
     struct span body;
-    bool secure;       /* TLS, a Unix socket or loopback peer */
+    bool secure; /* TLS, a Unix socket or loopback peer */
     /* Set by the handler when it will answer later; called when the client has gone before that. */
     void (*gone)(struct http_request *request);
     void *context; /* the handler's */
@@ -45,15 +45,17 @@ struct listener_options {
     const char *tls_cert, *tls_key, *tls_client_ca; /* NULL: no TLS */
 };
 
-/* The server shares the thread of `loop`: server_turn drives both. ERROR_MEMORY, ERROR_IO. */
+/* The server shares the thread of `loop`: server_turn drives both. Makes the
+   process ignore SIGPIPE: a client that has gone is no reason to die. ERROR_MEMORY, ERROR_IO. */
 int server_open(struct server **server, struct loop *loop, const struct server_limits *limits,
                 struct errmsg *errmsg) MUST_USE;
 /* ERROR_IN_USE (port), ERROR_PERMISSION, ERROR_INVALID (address, certificate). */
-int server_listen(struct server *server, const struct listener_options *options, struct listener **listener,
-                  struct errmsg *errmsg) MUST_USE;
+int server_listen(struct server *server, const struct listener_options *options,
+                  struct listener **listener, struct errmsg *errmsg) MUST_USE;
 /* The port that was bound, for ":0". */
 uint16_t listener_port(const struct listener *listener);
-/* Sleeps until a socket or the loop has work, and does it. The only thing the engine's thread waits in. */
+/* Sleeps until a socket or the loop has work, and does it. The only thing the engine's thread waits
+ * in. */
 int server_turn(struct server *server) MUST_USE;
 /* No new connections; open ones are told to close after their request. */
 void server_drain(struct server *server);
@@ -69,11 +71,13 @@ int http_decode(struct http_request *request, struct span encoded, struct span *
 /* Memory that lives as long as the request. */
 void *http_alloc(struct http_request *request, size_t size);
 
-/* Answers, once; everything is copied. content-length and date are added. The request is gone afterwards. */
-void http_answer(struct http_request *request, int status, const struct http_header *headers, size_t count,
-                 struct span body);
-/* application/problem+json (RFC 9457): {"type":"about:blank","title":…,"status":…,"code":code,"detail":detail,…}.
-   `address` may be empty; retry_after_s 0: no header. */
+/* Answers, once; everything is copied. content-length and date are added. The request is gone
+ * afterwards. */
+void http_answer(struct http_request *request, int status, const struct http_header *headers,
+                 size_t count, struct span body);
+/* application/problem+json (RFC 9457):
+   {"type":"about:blank","title":…,"status":…,"code":code,"detail":detail,…}. `address` may be
+   empty; retry_after_s 0: no header. */
 void http_problem(struct http_request *request, int status, const char *code, const char *detail,
                   struct span address, int retry_after_s);
 

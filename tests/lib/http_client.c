@@ -119,7 +119,8 @@ const char *reply_header(const struct http_reply *reply, const char *name)
 {
     static char value[4096];
     size_t size = strlen(name);
-    for (const char *line = strstr(reply->head, "\r\n"); line != NULL; line = strstr(line, "\r\n")) {
+    for (const char *line = strstr(reply->head, "\r\n"); line != NULL;
+         line = strstr(line, "\r\n")) {
         line += 2;
         if (strncasecmp(line, name, size) != 0 || line[size] != ':') continue;
         const char *start = line + size + 1 + strspn(line + size + 1, " ");

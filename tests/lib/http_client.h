@@ -28,7 +28,8 @@ void client_reply(int fd, struct http_reply *reply);
 /* As client_reply, of a request that was HEAD: no body follows. */
 void client_reply_head(int fd, struct http_reply *reply);
 void reply_close(struct http_reply *reply);
-/* Value of a header, by its lower-case name, into a buffer that the next call reuses; NULL: not there. */
+/* Value of a header, by its lower-case name, into a buffer that the next call reuses; NULL: not
+ * there. */
 const char *reply_header(const struct http_reply *reply, const char *name);
 /* True once the server has closed; waits for it. */
 bool client_closed(int fd);

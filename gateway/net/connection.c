@@ -1,0 +1,195 @@
+/*
+ * A client connection and what we tolerate on it. h2o bounds single phases; two things it leaves
+ * open are guarded here. Slow clients: a connection on which nothing gets on (a head or body that
+ * trickles, an answer that nobody reads) is cut after one to two time-outs. Rapid reset
+ * (CVE-2023-44487): a client that keeps taking its requests back is cut when its bucket is full.
+ */
+#include "net/internal.h"
+
+#include <arpa/inet.h>
+#include <linux/sockios.h>
+#include <netinet/in.h>
+#include <sys/ioctl.h>
+
+enum {
+    RESETS_MAX = 100,      /* in a row */
+    RESETS_PER_SECOND = 10 /* forgiven */
+};
+
+static struct server *server_of(const struct connection *connection)
+{
+    return connection->listener->server;
+}
+
+/* -- Slow clients -- */
+
+static int64_t idle_us(const struct server *server)
+{
+    return server->limits.idle_timeout_ms * 1000;
+}
+
+static void watch_for(struct connection *connection, int64_t duration_us)
+{
+    struct loop *loop = server_of(connection)->loop;
+    loop_timer_set(loop, &connection->watchdog, loop_now_us(loop) + duration_us);
+}
+
+static int64_t sample_us(const struct server *server)
+{
+    int64_t head_us = server->limits.head_timeout_ms * 1000;
+    return head_us < idle_us(server) ? head_us : idle_us(server);
+}
+
+void connection_progress(struct connection *connection)
+{
+    connection->progress_us = loop_now_us(server_of(connection)->loop);
+    connection->read_seen = connection->socket->bytes_read;
+    connection->suspect = false;
+}
+
+/* Has the peer taken anything since the last look? */
+static bool answer_moves(struct connection *connection)
+{
+    int queued = 0;
+    if (ioctl(h2o_socket_get_fd(connection->socket), SIOCOUTQ, &queued) != 0) return false;
+    bool moves = queued != connection->queued_seen ||
+                 connection->socket->bytes_written != connection->written_seen;
+    connection->queued_seen = queued;
+    connection->written_seen = connection->socket->bytes_written;
+    return moves;
+}
+
+static void judge_answering(struct connection *connection)
+{
+    if (answer_moves(connection)) {
+        watch_for(connection, sample_us(server_of(connection)));
+    } else {
+        connection_cut(connection);
+    }
+}
+
+static void judge_quiet(struct connection *connection)
+{
+    struct server *server = server_of(connection);
+    int64_t left_us = connection->progress_us + idle_us(server) - loop_now_us(server->loop);
+    if (left_us <= 0) {
+        connection_cut(connection);
+    } else {
+        watch_for(connection, left_us < sample_us(server) ? left_us : sample_us(server));
+    }
+}
+
+/* Some of a request has come: it may take one more time-out until the request is whole. */
+static void judge_asking(struct connection *connection)
+{
+    if (connection->suspect) {
+        connection_cut(connection);
+    } else {
+        connection->suspect = true;
+        watch_for(connection, server_of(connection)->limits.head_timeout_ms * 1000);
+    }
+}
+
+static void watchdog_expired(struct loop_timer *timer)
+{
+    struct connection *connection = CONTAINER_OF(timer, struct connection, watchdog);
+    if (connection->waiting > 0) {
+        watch_for(connection, sample_us(server_of(connection)));
+    } else if (!list_empty(&connection->requests)) {
+        judge_answering(connection);
+    } else if (connection->socket->bytes_read == connection->read_seen) {
+        judge_quiet(connection);
+    } else {
+        judge_asking(connection);
+    }
+}
+
+/* -- Rapid reset -- */
+
+void connection_count_reset(struct connection *connection)
+{
+    int64_t now_us = loop_now_us(server_of(connection)->loop);
+    int64_t forgiven = (now_us - connection->resets_at_us) * RESETS_PER_SECOND / 1000000;
+    if (forgiven > 0) {
+        connection->resets -=
+            forgiven < connection->resets ? (uint32_t)forgiven : connection->resets;
+        connection->resets_at_us = now_us;
+    }
+    if (++connection->resets > RESETS_MAX) connection_cut(connection);
+}
+
+/* -- Life -- */
+
+void connection_cut(struct connection *connection)
+{
+    connection->cut = true;
+    shutdown(h2o_socket_get_fd(connection->socket), SHUT_RDWR);
+}
+
+bool connection_idle(const struct connection *connection)
+{
+    return list_empty(&connection->requests) && connection->socket->input->size == 0;
+}
+
+static bool is_loopback_4(uint32_t address)
+{
+    return (ntohl(address) >> 24) == 127;
+}
+
+static bool peer_trusted(h2o_socket_t *socket)
+{
+    struct sockaddr_storage peer = {0};
+    if (h2o_socket_getpeername(socket, (struct sockaddr *)(void *)&peer) == 0) return false;
+    const struct sockaddr_in *four = (const struct sockaddr_in *)(const void *)&peer;
+    const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)(const void *)&peer;
+    switch (peer.ss_family) {
+    case AF_UNIX: return true;
+    case AF_INET: return is_loopback_4(four->sin_addr.s_addr);
+    case AF_INET6:
+        if (IN6_IS_ADDR_V4MAPPED(&six->sin6_addr))
+            return is_loopback_4(six->sin6_addr.s6_addr32[3]);
+        return IN6_IS_ADDR_LOOPBACK(&six->sin6_addr);
+    default: return false;
+    }
+}
+
+static void socket_closed(void *data)
+{
+    struct connection *connection = data;
+    struct server *server = server_of(connection);
+    /* h2o disposes of a connection's requests before its socket. */
+    LIST_EACH (&connection->requests, link) {
+        CONTAINER_OF(link, struct request, link)->connection = NULL;
+        list_remove(link);
+    }
+    loop_timer_clear(server->loop, &connection->watchdog);
+    list_remove(&connection->link);
+    server->connection_count--;
+    free(connection);
+}
+
+void connection_open(struct listener *listener, h2o_socket_t *socket)
+{
+    struct server *server = listener->server;
+    struct connection *connection = NULL;
+    if (server->connection_count < server->limits.connections_max)
+        connection = calloc(1, sizeof *connection);
+    if (connection == NULL) {
+        h2o_socket_close(socket);
+        return;
+    }
+    connection->listener = listener;
+    connection->socket = socket;
+    connection->trusted = listener->accept.ssl_ctx != NULL || peer_trusted(socket);
+    connection->watchdog.expired = watchdog_expired;
+    list_init(&connection->requests);
+    list_append(&server->connections, &connection->link);
+    server->connection_count++;
+    socket->on_close.cb = socket_closed;
+    socket->on_close.data = connection;
+    connection_progress(connection);
+    connection->resets_at_us = connection->progress_us;
+    watch_for(connection, sample_us(server));
+    hangup_watch(connection);
+    h2o_accept(&listener->accept, socket);
+}

@@ -1,0 +1,127 @@
+/* What the files of net/ share. Nothing outside net/ may include this: it is where h2o ends. */
+#ifndef HOLDFAST_NET_INTERNAL_H
+#define HOLDFAST_NET_INTERNAL_H
+
+#include "base/list.h"
+#include "net/server.h"
+
+#include <h2o.h>
+#include <h2o/http1.h>
+#include <h2o/http2.h>
+
+/* Without it h2o's structs silently have another layout. */
+_Static_assert(H2O_USE_LIBUV == 0, "build with -DH2O_USE_LIBUV=0");
+
+struct server {
+    h2o_globalconf_t config;
+    h2o_context_t context;
+    h2o_evloop_t *events;
+    h2o_socket_t *loop_socket; /* wakes us when the loop has work */
+    struct loop *loop;
+    struct server_limits limits;
+    struct list listeners;
+    struct list connections;
+    uint32_t connection_count;
+    int hangup_fd; /* an epoll of its own, see hangup.c */
+    struct loop_watch hangup_watch;
+    const h2o_req_t *answering; /* the request whose answer is ours, see refusal.c */
+    int turn_error;             /* of a loop turn made within h2o's run */
+    bool draining;
+    bool closing;
+};
+
+struct listener {
+    struct list link;
+    struct server *server;
+    h2o_socket_t *socket; /* NULL once it no longer listens */
+    h2o_accept_ctx_t accept;
+    http_handler *handler;
+    void *context;
+    struct loop_timer pause; /* out of descriptors: try again then */
+    uint16_t port;
+    char *unix_path; /* to be removed at the end, or NULL */
+};
+
+/* One client connection; `socket->on_close.data` points to it. */
+struct connection {
+    struct list link;
+    struct listener *listener;
+    h2o_socket_t *socket;
+    struct list requests; /* from the handler's call until h2o disposes of them */
+    uint32_t waiting;     /* of them, not yet answered */
+    bool trusted;         /* TLS, Unix socket or loopback */
+    bool cut;             /* shut down by us: whatever still comes is refused */
+    /* The watchdog against slow clients: see connection.c. */
+    struct loop_timer watchdog;
+    int64_t progress_us;
+    size_t read_seen;
+    size_t written_seen;
+    int queued_seen;
+    bool suspect;
+    /* Requests taken back by the client, as a bucket that leaks. */
+    uint32_t resets;
+    int64_t resets_at_us;
+};
+
+struct request {
+    struct http_request http; /* first */
+    struct list link;         /* in connection->requests */
+    struct connection *connection;
+    h2o_req_t *h2o;
+    bool answered;
+};
+
+static inline struct request *request_of(const struct http_request *http)
+{
+    return CONTAINER_OF(http, struct request, http);
+}
+
+static inline h2o_iovec_t iovec_of(struct span span)
+{
+    return h2o_iovec_init(span.at, span.size);
+}
+
+static inline struct span span_of_iovec(h2o_iovec_t iovec)
+{
+    return span_of(iovec.base, iovec.len);
+}
+
+/* listener.c */
+void listener_stop(struct listener *listener);
+void listener_free(struct listener *listener);
+
+/* tls.c: ERROR_INVALID. */
+int tls_context(const struct listener_options *options, SSL_CTX **tls,
+                struct errmsg *errmsg) MUST_USE;
+
+/* connection.c */
+void connection_open(struct listener *listener, h2o_socket_t *socket);
+/* Something of a request went on: the client is not stuck. */
+void connection_progress(struct connection *connection);
+void connection_count_reset(struct connection *connection);
+/* Both directions at once; h2o notices and frees it within its next run. */
+void connection_cut(struct connection *connection);
+/* No request, nothing of one received, and not in the middle of an answer. */
+bool connection_idle(const struct connection *connection);
+
+/* hangup.c: ERROR_IO. */
+int hangup_open(struct server *server) MUST_USE;
+void hangup_close(struct server *server);
+void hangup_watch(struct connection *connection);
+
+/* request.c */
+void request_handler_register(struct server *server, h2o_pathconf_t *path);
+/* The client of an HTTP/1 request has gone, or the server closes: tells the handler, ends the
+ * request. */
+void request_abandon(struct request *request);
+
+/* refusal.c */
+void refusal_filter_register(struct server *server, h2o_pathconf_t *path);
+
+/* problem.c: a problem document without address. */
+struct buffer;
+void problem_encode(struct buffer *out, int status, const char *code, const char *detail,
+                    struct span address);
+const char *status_reason(int status);
+
+#endif

@@ -1,0 +1,250 @@
+/*
+ * One request between h2o and a handler. Its memory is a counted block in h2o's pool: h2o disposes
+ * of it when the answer is out or the client took the request back, and that is where we learn the
+ * latter.
+ */
+#include "net/internal.h"
+
+#include "base/check.h"
+#include "net/head.h"
+#include "net/percent.h"
+
+struct request_handler {
+    h2o_handler_t super;
+    struct server *server;
+};
+
+/* -- From h2o to the handler -- */
+
+static void tell_gone(struct request *request)
+{
+    void (*gone)(struct http_request *) = request->http.gone;
+    request->http.gone = NULL;
+    if (gone != NULL) gone(&request->http);
+}
+
+static void mark_answered(struct request *request)
+{
+    request->answered = true;
+    request->connection->waiting--;
+    connection_progress(request->connection);
+}
+
+static void request_disposed(void *memory)
+{
+    struct request *request = memory;
+    struct connection *connection = request->connection;
+    if (connection == NULL) return;
+    loop_touch(connection->listener->server->loop);
+    list_remove(&request->link);
+    if (request->answered) {
+        connection_progress(connection);
+        return;
+    }
+    mark_answered(request);
+    tell_gone(request);
+    if (request->h2o->version >= 0x200 && !connection->cut) connection_count_reset(connection);
+}
+
+static struct request *request_make(struct connection *connection, h2o_req_t *req)
+{
+    struct request *request = h2o_mem_alloc_shared(&req->pool, sizeof *request, request_disposed);
+    size_t path_size = req->input.query_at == SIZE_MAX ? req->input.path.len : req->input.query_at;
+    *request = (struct request){.connection = connection, .h2o = req};
+    request->http.method = span_of_iovec(req->input.method);
+    request->http.path = span_of(req->input.path.base, path_size);
+    if (req->input.query_at != SIZE_MAX)
+        request->http.query = span_from(span_of_iovec(req->input.path), path_size + 1);
+    request->http.body = span_of_iovec(req->entity);
+    request->http.secure = connection->trusted;
+    list_append(&connection->requests, &request->link);
+    connection->waiting++;
+    connection_progress(connection);
+    return request;
+}
+
+static struct head_verdict check_headers(const h2o_req_t *req)
+{
+    size_t size = req->input.path.len;
+    for (size_t i = 0; i < req->headers.size; i++)
+        size += req->headers.entries[i].name->len + req->headers.entries[i].value.len;
+    if (size > HEAD_SIZE_MAX) return (struct head_verdict){431, "the headers are over 65536 bytes"};
+    /* A request of HTTP/1 that asked for h2c was framed by rules that nobody checked. */
+    if (req->upgrade.base != NULL)
+        return (struct head_verdict){400,
+                                     "use HTTP/2 with prior knowledge instead of Upgrade: h2c"};
+    return (struct head_verdict){0, NULL};
+}
+
+/* The raw head of an HTTP/1 request is at the start of the input until the request is over. */
+static struct head_verdict check_head(const struct connection *connection, const h2o_req_t *req)
+{
+    const h2o_buffer_t *input = connection->socket->input;
+    if (req->version >= 0x200) return check_headers(req);
+    return head_check(span_of(input->bytes, input->size));
+}
+
+static void refuse(struct request *request, int status, const char *code, const char *detail)
+{
+    request->h2o->http1_is_persistent = 0;
+    http_problem(&request->http, status, code, detail, SPAN_EMPTY, status == 503 ? 1 : 0);
+}
+
+static int on_request(h2o_handler_t *self, h2o_req_t *req)
+{
+    struct server *server = ((struct request_handler *)(void *)self)->server;
+    struct connection *connection = req->conn->callbacks->get_socket(req->conn)->on_close.data;
+    loop_touch(server->loop);
+    struct request *request = request_make(connection, req);
+    struct head_verdict verdict = check_head(connection, req);
+    if (verdict.status != 0) {
+        refuse(request, verdict.status,
+               verdict.status == 431 ? "headers-too-large" : "malformed-request", verdict.detail);
+    } else if (server->closing || connection->cut) {
+        refuse(request, 503, "closing", "The server is going down; try again.");
+    } else {
+        connection->listener->handler(connection->listener->context, &request->http);
+    }
+    return 0;
+}
+
+void request_handler_register(struct server *server, h2o_pathconf_t *path)
+{
+    struct request_handler *handler =
+        (struct request_handler *)(void *)h2o_create_handler(path, sizeof *handler);
+    handler->super.on_req = on_request;
+    handler->server = server;
+}
+
+/* -- What the handler may ask -- */
+
+void *http_alloc(struct http_request *request, size_t size)
+{
+    return h2o_mem_alloc_pool(&request_of(request)->h2o->pool, size == 0 ? 1 : size);
+}
+
+struct span http_header(const struct http_request *request, const char *name)
+{
+    const h2o_req_t *req = request_of(request)->h2o;
+    size_t size = strlen(name);
+    const h2o_token_t *token = h2o_lookup_token(name, size);
+    if (token == H2O_TOKEN_HOST) return span_of_iovec(req->input.authority);
+    ssize_t found = token != NULL ? h2o_find_header(&req->headers, token, -1)
+                                  : h2o_find_header_by_str(&req->headers, name, size, -1);
+    if (found < 0) return SPAN_EMPTY;
+    h2o_iovec_t value = req->headers.entries[found].value;
+    return value.len == 0 ? span_of("", 0) : span_of_iovec(value);
+}
+
+static bool needs_decoding(struct span text, bool plus)
+{
+    return text.size > 0 && (memchr(text.at, '%', text.size) != NULL ||
+                             (plus && memchr(text.at, '+', text.size) != NULL));
+}
+
+static int decode(struct http_request *request, struct span encoded, bool plus,
+                  struct span *decoded)
+{
+    *decoded = encoded.size == 0 ? span_of("", 0) : encoded;
+    if (!needs_decoding(encoded, plus)) return 0;
+    uint8_t *memory = http_alloc(request, encoded.size);
+    size_t size = 0;
+    int error = percent_decode(encoded, plus, memory, &size);
+    if (error == 0) *decoded = span_of(memory, size);
+    return error;
+}
+
+int http_decode(struct http_request *request, struct span encoded, struct span *decoded)
+{
+    return decode(request, encoded, false, decoded);
+}
+
+/* The first "name=value" or "name" of the query; takes it from `rest`. */
+static struct span next_pair(struct span *rest)
+{
+    const uint8_t *end = memchr(rest->at, '&', rest->size);
+    struct span pair = end == NULL ? *rest : span_of(rest->at, (size_t)(end - rest->at));
+    *rest = span_from(*rest, pair.size + 1);
+    return pair;
+}
+
+struct span http_query(struct http_request *request, const char *name)
+{
+    struct span rest = request->query;
+    struct span wanted = span_text(name);
+    while (rest.size > 0) {
+        struct span pair = next_pair(&rest);
+        if (!span_starts_with(pair, wanted)) continue;
+        struct span value = span_from(pair, wanted.size);
+        if (value.size > 0 && value.at[0] != '=') continue;
+        struct span decoded;
+        /* What does not decode is taken as it is; whoever wants the value will not find it valid.
+         */
+        if (decode(request, span_from(value, 1), true, &decoded) != 0) return span_from(value, 1);
+        return decoded;
+    }
+    return SPAN_EMPTY;
+}
+
+/* -- From the handler to h2o -- */
+
+/* Control characters would end the header, and begin another one of the sender's choice. */
+static h2o_iovec_t header_copy(h2o_mem_pool_t *pool, struct span text)
+{
+    char *copy = h2o_mem_alloc_pool(pool, text.size + 1);
+    for (size_t i = 0; i < text.size; i++)
+        copy[i] = text.at[i] < 0x20 || text.at[i] == 0x7f ? '?' : (char)text.at[i];
+    copy[text.size] = 0;
+    return h2o_iovec_init(copy, text.size);
+}
+
+static void add_headers(h2o_req_t *req, const struct http_header *headers, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        h2o_iovec_t name = header_copy(&req->pool, headers[i].name);
+        h2o_iovec_t value = header_copy(&req->pool, headers[i].value);
+        h2o_add_header_by_str(&req->pool, &req->res.headers, name.base, name.len, 1, NULL,
+                              value.base, value.len);
+    }
+}
+
+static void send_answer(struct request *request, struct span body)
+{
+    static h2o_generator_t generator = {NULL, NULL};
+    h2o_req_t *req = request->h2o;
+    struct server *server = request->connection->listener->server;
+    bool is_head = h2o_memis(req->input.method.base, req->input.method.len, H2O_STRLIT("HEAD"));
+    h2o_iovec_t copy = {NULL, 0};
+    if (server->draining) req->http1_is_persistent = 0;
+    req->res.reason = status_reason(req->res.status);
+    req->res.content_length = body.size;
+    if (body.size > 0 && !is_head) {
+        copy = h2o_iovec_init(h2o_mem_alloc_pool(&req->pool, body.size), body.size);
+        memcpy(copy.base, body.at, body.size);
+    }
+    server->answering = req;
+    h2o_start_response(req, &generator);
+    h2o_send(req, &copy, copy.len > 0 ? 1 : 0, H2O_SEND_STATE_FINAL);
+    server->answering = NULL;
+}
+
+void http_answer(struct http_request *http, int status, const struct http_header *headers,
+                 size_t count, struct span body)
+{
+    struct request *request = request_of(http);
+    CHECK(!request->answered);
+    mark_answered(request);
+    request->http.gone = NULL;
+    request->h2o->res.status = status;
+    add_headers(request->h2o, headers, count);
+    send_answer(request, body);
+}
+
+void request_abandon(struct request *request)
+{
+    mark_answered(request);
+    tell_gone(request);
+    request->h2o->http1_is_persistent = 0;
+    request->h2o->res.status = 499;
+    send_answer(request, SPAN_EMPTY);
+}

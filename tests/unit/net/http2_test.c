@@ -1,0 +1,133 @@
+/* HTTP/2 with prior knowledge, spoken by hand: requests, resets, and the guard against too many of
+ * them. */
+#include "echo.h"
+#include "lib/http_client.h"
+
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { DATA = 0, HEADERS = 1, RST_STREAM = 3, SETTINGS = 4, PING = 6, GOAWAY = 7 };
+enum { END_STREAM = 1, END_HEADERS = 4 };
+
+static struct echo echo;
+
+static void setup(void)
+{
+    echo_start(&echo, SERVER_LIMITS);
+}
+
+static void teardown(void)
+{
+    server_thread_stop(&echo.thread);
+}
+
+TestSuite(http2, .init = setup, .fini = teardown, .timeout = 30);
+
+static void frame(int fd, int type, int flags, uint32_t stream, const void *payload, size_t size)
+{
+    uint8_t bytes[1024] = {(uint8_t)(size >> 16),   (uint8_t)(size >> 8),   (uint8_t)size,
+                           (uint8_t)type,           (uint8_t)flags,         (uint8_t)(stream >> 24),
+                           (uint8_t)(stream >> 16), (uint8_t)(stream >> 8), (uint8_t)stream};
+    if (size > 0) memcpy(bytes + 9, payload, size);
+    client_send(fd, bytes, 9 + size);
+}
+
+static int start(void)
+{
+    int fd = client_connect(echo.thread.port);
+    client_say(fd, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+    frame(fd, SETTINGS, 0, 0, NULL, 0);
+    return fd;
+}
+
+/* :method GET, :scheme http, :path literal, :authority "x" */
+static void request(int fd, uint32_t stream, const char *path)
+{
+    uint8_t block[256] = {0x82, 0x86, 0x04, (uint8_t)strlen(path)};
+    size_t size = 4 + strlen(path);
+    memcpy(block + 4, path, strlen(path));
+    memcpy(block + size, "\x01\x01x", 3);
+    frame(fd, HEADERS, END_STREAM | END_HEADERS, stream, block, size + 3);
+}
+
+static void reset(int fd, uint32_t stream)
+{
+    frame(fd, RST_STREAM, 0, stream, "\0\0\0\x08", 4);
+}
+
+/* Reads frames until one of the type comes; its payload. -1: the connection ended first. */
+static ssize_t await(int fd, int type, uint8_t *payload, size_t capacity)
+{
+    for (;;) {
+        uint8_t head[9];
+        if (recv(fd, head, 9, MSG_WAITALL) != 9) return -1;
+        size_t size = (size_t)head[0] << 16 | (size_t)head[1] << 8 | head[2];
+        cr_assert_leq(size, capacity);
+        if (size > 0 && recv(fd, payload, size, MSG_WAITALL) != (ssize_t)size) return -1;
+        if (head[3] == type) return (ssize_t)size;
+    }
+}
+
+Test(http2, answers)
+{
+    uint8_t payload[20000];
+    int fd = start();
+    request(fd, 1, "/echo?q");
+    ssize_t size = await(fd, DATA, payload, sizeof payload);
+    cr_assert_eq(size, 19);
+    cr_assert_eq(memcmp(payload, "GET /echo q secure ", 19), 0);
+    close(fd);
+}
+
+Test(http2, tells_the_handler_of_a_reset)
+{
+    uint8_t payload[20000];
+    int fd = start();
+    request(fd, 1, "/hold");
+    cr_assert(reaches(&echo.handled, 1));
+    reset(fd, 1);
+    cr_assert(reaches(&echo.gone, 1));
+    request(fd, 3, "/echo");
+    cr_assert_gt(await(fd, DATA, payload, sizeof payload), 0);
+    close(fd);
+}
+
+Test(http2, tells_the_handler_that_the_connection_ended)
+{
+    int fd = start();
+    request(fd, 1, "/hold");
+    request(fd, 3, "/hold");
+    cr_assert(reaches(&echo.handled, 2));
+    close(fd);
+    cr_assert(reaches(&echo.gone, 2));
+}
+
+Test(http2, cuts_a_rapid_reset)
+{
+    int fd = start();
+    for (uint32_t i = 0; i < 5000; i++) {
+        request(fd, 1 + 2 * i, "/hold");
+        reset(fd, 1 + 2 * i);
+    }
+    cr_assert(client_closed(fd));
+    cr_assert(server_thread_wait_connections(&echo.thread, 0));
+    cr_assert_lt(atomic_load(&echo.handled), 300);
+    cr_assert_eq(atomic_load(&echo.gone), atomic_load(&echo.handled));
+    close(fd);
+}
+
+Test(http2, bears_a_client_that_changes_its_mind_now_and_then)
+{
+    uint8_t payload[20000];
+    int fd = start();
+    for (uint32_t i = 0; i < 50; i++) {
+        request(fd, 1 + 2 * i, "/hold");
+        reset(fd, 1 + 2 * i);
+    }
+    request(fd, 201, "/echo");
+    cr_assert_gt(await(fd, DATA, payload, sizeof payload), 0);
+    close(fd);
+}
