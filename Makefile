@@ -1,0 +1,50 @@
+# The verbs of this repository. `make build` and `make demo` are all that a user needs.
+PREFIX ?= /usr/local
+JOBS := $(shell nproc 2>/dev/null || echo 2)
+
+.PHONY: help build demo test bench lint format coverage install clean
+
+help:
+	@echo 'make build     install what is missing and build the gateway: build/release/holdfast'
+	@echo 'make demo      build, then watch exactly-once survive several kills'
+	@echo 'make test      everything that is checked, in one go'
+	@echo 'make bench     how fast it is on this machine'
+	@echo 'make lint      format, house rules, static analysis'
+	@echo 'make format    mend the format'
+	@echo 'make coverage  which lines of the engine the tests run'
+	@echo 'make install   into PREFIX ($(PREFIX)), DESTDIR is honoured'
+	@echo 'make clean     remove build/'
+
+build:
+	@scripts/setup build
+	@cmake --preset release -DCMAKE_INSTALL_PREFIX=$(PREFIX) >/dev/null
+	@cmake --build --preset release -j $(JOBS)
+
+demo:
+	@scripts/setup demo
+	@$(MAKE) --no-print-directory build
+	@examples/billing/demo
+
+test:
+	@scripts/setup test
+	@scripts/test
+
+bench: build
+	@tests/perf/run-bench
+
+lint:
+	@scripts/setup test
+	@scripts/lint
+
+format:
+	@git ls-files -z -- '*.c' '*.h' | xargs -0 clang-format -i
+
+coverage:
+	@scripts/setup test
+	@scripts/coverage -v
+
+install: build
+	@cmake --install build/release --prefix $(PREFIX)
+
+clean:
+	@rm -rf build
