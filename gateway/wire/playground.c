@@ -227,7 +227,7 @@ static int open_value(struct span typed_value, struct span *json, struct errmsg 
 int playground_record_parse(struct span typed_value, struct buffer *bytes,
                             struct playground_record *record, struct errmsg *errmsg)
 {
-    struct span json;
+    struct span json = SPAN_EMPTY;
     int error = open_value(typed_value, &json, errmsg);
     if (error != 0) return error;
     static const uint8_t nothing[1];
