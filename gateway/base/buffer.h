@@ -1,7 +1,7 @@
 /*
  * A growable run of bytes with the primitive encodings of our formats. Failure is sticky: once an
- * append found no memory, `failed` stays set and later appends do nothing, so an encoder checks once
- * at its end.
+ * append found no memory, `failed` stays set and later appends do nothing, so an encoder checks
+ * once at its end.
  */
 #ifndef HOLDFAST_BASE_BUFFER_H
 #define HOLDFAST_BASE_BUFFER_H

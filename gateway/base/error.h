@@ -43,7 +43,7 @@ struct errmsg {
     char text[320];
 };
 
-/* Formats into the owner's errmsg and hands the error back: return errmsg_set(&x->errmsg, ERROR_IO, "...", ...); */
+/* Formats into the owner's errmsg and hands the error back, so that it fits behind `return`. */
 int errmsg_set(struct errmsg *errmsg, int error, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

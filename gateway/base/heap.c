@@ -72,8 +72,10 @@ void heap_remove(struct heap *heap, struct heap_node *node)
     if (node == heap->root) {
         heap->root = rest;
     } else {
-        if (node->prev->child == node) node->prev->child = node->next;
-        else node->prev->next = node->next;
+        if (node->prev->child == node)
+            node->prev->child = node->next;
+        else
+            node->prev->next = node->next;
         if (node->next != NULL) node->next->prev = node->prev;
         heap->root = meld(heap->root, rest);
     }

@@ -148,7 +148,7 @@ static void *alloc_small(struct memory *memory, size_t cost)
 void *memory_alloc(struct memory *memory, size_t size)
 {
     size_t cost = memory_cost(size);
-    void *block = PLAIN                        ? malloc(size == 0 ? 1 : size)
+    void *block = PLAIN                      ? malloc(size == 0 ? 1 : size)
                   : cost <= MEMORY_SMALL_MAX ? alloc_small(memory, cost)
                                              : take_spare(memory, cost);
     if (block == NULL) return NULL;
@@ -163,6 +163,8 @@ void memory_free(struct memory *memory, void *block, size_t size)
     size_t cost = memory_cost(size);
     CHECK(memory->used >= cost);
     memory->used -= cost;
-    if (PLAIN || cost > MEMORY_SMALL_MAX) free(block);
-    else push_free(memory, block, cost);
+    if (PLAIN || cost > MEMORY_SMALL_MAX)
+        free(block);
+    else
+        push_free(memory, block, cost);
 }

@@ -1,7 +1,7 @@
 /*
  * The allocator of a shard's image: size classes over large chunks, no header per block, every byte
- * counted. `memory_reserve` makes a promise that the next allocations cannot fail; decide asks for it,
- * fold lives on it. Built with HOLDFAST_MEMORY_PLAIN it hands every block to malloc, so that
+ * counted. `memory_reserve` makes a promise that the next allocations cannot fail; decide asks for
+ * it, fold lives on it. Built with HOLDFAST_MEMORY_PLAIN it hands every block to malloc, so that
  * AddressSanitizer sees each one.
  */
 #ifndef HOLDFAST_BASE_MEMORY_H

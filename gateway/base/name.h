@@ -1,6 +1,7 @@
 /*
- * Names: a typename "namespace/name" has exactly one '/', both parts non-empty, valid UTF-8, no control
- * characters, at most NAME_SIZE_MAX bytes. An id is 1..ID_SIZE_MAX bytes of UTF-8 without NUL.
+ * Names: a typename "namespace/name" has exactly one '/', both parts non-empty, valid UTF-8, no
+ * control characters, at most NAME_SIZE_MAX bytes. An id is 1..ID_SIZE_MAX bytes of UTF-8 without
+ * NUL.
  */
 #ifndef HOLDFAST_BASE_NAME_H
 #define HOLDFAST_BASE_NAME_H

@@ -1,8 +1,12 @@
 /*
- * Durations and sizes as people write them.
- * Duration: integer, optional space, unit (Flink TimeUtils): d|day(s), h|hour(s), min|m|minute(s),
- * s|sec|second(s), ms|milli|millisecond(s), us|µs|micro…, ns|nano…; no unit = ms. Below 1 ms rounds up to 1 ms.
- * Size: integer, optional space, B|K|KB|KiB|M|MB|MiB|G|GB|GiB (K, M, G and KiB… are powers of 1024, KB… of 1000); no unit = bytes.
+ * Durations and sizes as people write them: an integer, optional space, a unit in any case.
+ *
+ * Duration (as Flink's TimeUtils): d|day(s), h|hour(s), min|m|minute(s), s|sec(s)|second(s),
+ * ms|milli(s)|millisecond(s), us|µs|micro(s)|microsecond(s), ns|nano(s)|nanosecond(s); without a
+ * unit milliseconds. A part of a millisecond counts as a whole one.
+ *
+ * Size: B|K|KB|KiB|M|MB|MiB|G|GB|GiB; without a unit bytes. K, M, G and KiB… are powers of 1024,
+ * KB… of 1000.
  */
 #ifndef HOLDFAST_BASE_QUANTITY_H
 #define HOLDFAST_BASE_QUANTITY_H

@@ -60,7 +60,8 @@ static void grow(struct table *table, struct memory *memory)
     if (old.buckets != NULL) memory_free(memory, old.buckets, array_size(&old));
 }
 
-void table_insert(struct table *table, struct memory *memory, struct table_node *node, uint64_t hash)
+void table_insert(struct table *table, struct memory *memory, struct table_node *node,
+                  uint64_t hash)
 {
     node->hash = (uint32_t)(hash ^ hash >> 32);
     uint32_t capacity = table->buckets == NULL ? FIRST_BUCKETS / 2 : table->bucket_count;

@@ -1,6 +1,6 @@
 /*
- * Hash table of intrusive nodes in chains. Inserting cannot fail: when the bucket array cannot grow,
- * chains get longer. That is what lets fold insert without a way to fail.
+ * Hash table of intrusive nodes in chains. Inserting cannot fail: when the bucket array cannot
+ * grow, chains get longer. That is what lets fold insert without a way to fail.
  */
 #ifndef HOLDFAST_BASE_TABLE_H
 #define HOLDFAST_BASE_TABLE_H
@@ -28,14 +28,15 @@ void table_init(struct table *table);
 void table_close(struct table *table, struct memory *memory);
 
 /* Sets node->hash and links it. The caller has made sure that no equal node is in. */
-void table_insert(struct table *table, struct memory *memory, struct table_node *node, uint64_t hash);
+void table_insert(struct table *table, struct memory *memory, struct table_node *node,
+                  uint64_t hash);
 void table_remove(struct table *table, struct table_node *node);
 
 /* First of the chain for a hash; follow ->next and compare hash and key. */
 struct table_node *table_chain(const struct table *table, uint64_t hash);
 
-/* Visits every node in no order: start with NULL. The node given back may be removed before the next
-   call only if its successor was fetched first (table_next(…, node)). */
+/* Visits every node in no order: start with NULL. The node given back may be removed before the
+   next call only if its successor was fetched first (table_next(…, node)). */
 struct table_node *table_next(const struct table *table, const struct table_node *node);
 
 #endif

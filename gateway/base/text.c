@@ -26,7 +26,7 @@ void text_hex(struct buffer *out, uint64_t value, unsigned digits)
 {
     uint8_t text[16];
     size_t at = sizeof text;
-    do text[--at] = (uint8_t)"0123456789abcdef"[value & 15];
+    do text[--at] = (uint8_t) "0123456789abcdef"[value & 15];
     while ((value >>= 4) != 0);
     while (sizeof text - at < digits && at > 0) text[--at] = '0';
     buffer_append(out, span_of(text + at, sizeof text - at));
