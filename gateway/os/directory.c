@@ -1,0 +1,162 @@
+/* Names: what happens in directories. Contract in os/file.h. */
+#include "os/file.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+int file_rename(const char *from, const char *to, struct errmsg *errmsg)
+{
+    int number = file_fault_now(FILE_CALL_RENAME, to, NULL);
+    errno = number;
+    if (number != 0 || rename(from, to) != 0)
+        return file_error(errno, "rename a file to", to, errmsg);
+    return 0;
+}
+
+int file_remove(const char *path, struct errmsg *errmsg)
+{
+    int number = file_fault_now(FILE_CALL_REMOVE, path, NULL);
+    errno = number;
+    if (number != 0 || unlink(path) != 0) return file_error(errno, "remove", path, errmsg);
+    return 0;
+}
+
+bool file_exists(const char *path)
+{
+    return access(path, F_OK) == 0;
+}
+
+int file_load(const char *path, struct buffer *into, size_t size_max, struct errmsg *errmsg)
+{
+    struct file file;
+    uint64_t size = 0;
+    size_t got;
+    int error = file_open(&file, path, 0, errmsg);
+    if (error != 0) return error;
+    error = file_size(&file, &size, errmsg);
+    if (error == 0 && size > size_max)
+        error = errmsg == NULL ? ERROR_TOO_LARGE
+                               : errmsg_set(errmsg, ERROR_TOO_LARGE,
+                                            "%.200s is larger than it should be", path);
+    if (error == 0) error = buffer_reserve(into, (size_t)size);
+    if (error == 0) {
+        error = file_read(&file, 0, into->at + into->size, (size_t)size, &got, errmsg);
+        if (error == 0) into->size += got;
+    }
+    file_close(&file);
+    return error;
+}
+
+static int write_new(const char *path, struct span bytes, struct errmsg *errmsg)
+{
+    struct file file;
+    int error = file_open(&file, path, FILE_WRITE | FILE_CREATE | FILE_EMPTY, errmsg);
+    if (error != 0) return error;
+    error = file_write(&file, 0, bytes, errmsg);
+    if (error == 0) error = file_sync(&file, errmsg);
+    file_close(&file);
+    return error;
+}
+
+int file_replace(const char *directory, const char *name, struct span bytes, struct errmsg *errmsg)
+{
+    char path[FILE_PATH_MAX];
+    char temporary[FILE_PATH_MAX];
+    char temporary_name[256];
+    snprintf(temporary_name, sizeof temporary_name, "%s.tmp", name);
+    if (path_join(path, directory, name) != 0 ||
+        path_join(temporary, directory, temporary_name) != 0)
+        return file_error(ENAMETOOLONG, "write", directory, errmsg);
+    int error = write_new(temporary, bytes, errmsg);
+    if (error == 0) error = file_rename(temporary, path, errmsg);
+    if (error == 0) error = directory_sync(directory, errmsg);
+    return error;
+}
+
+/* A directory whose own name is lost in a power cut takes all that is in it along. */
+static int sync_parent(const char *path, struct errmsg *errmsg)
+{
+    char parent[FILE_PATH_MAX];
+    snprintf(parent, sizeof parent, "%s", path);
+    char *slash = strrchr(parent, '/');
+    if (slash == NULL) return directory_sync(".", errmsg);
+    *(slash == parent ? slash + 1 : slash) = '\0';
+    return directory_sync(parent, errmsg);
+}
+
+static int make_one(const char *path, struct errmsg *errmsg)
+{
+    struct stat status;
+    int number = file_fault_now(FILE_CALL_MAKE, path, NULL);
+    errno = number;
+    if (number == 0 && mkdir(path, 0700) == 0) return sync_parent(path, errmsg);
+    int reason = errno;
+    if (number == 0 && stat(path, &status) == 0 && S_ISDIR(status.st_mode)) return 0;
+    return file_error(reason == EEXIST ? ENOTDIR : reason, "create directory", path, errmsg);
+}
+
+int directory_make(const char *path, struct errmsg *errmsg)
+{
+    char part[FILE_PATH_MAX];
+    int size = snprintf(part, sizeof part, "%s", path);
+    if (size <= 0 || size >= FILE_PATH_MAX)
+        return file_error(size <= 0 ? ENOENT : ENAMETOOLONG, "create directory", path, errmsg);
+    while (size > 1 && part[size - 1] == '/') part[--size] = '\0';
+    for (char *slash = strchr(part + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        int error = make_one(part, errmsg);
+        *slash = '/';
+        if (error != 0) return error;
+    }
+    return make_one(part, errmsg);
+}
+
+int directory_sync(const char *path, struct errmsg *errmsg)
+{
+    int error = 0;
+    int number = file_fault_now(FILE_CALL_SYNC_DIRECTORY, path, NULL);
+    errno = number;
+    int fd = number != 0 ? -1 : open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) return file_error(errno, "sync directory", path, errmsg);
+    /* EINVAL: a file system that has no such thing keeps names by itself. */
+    if (fsync(fd) != 0 && errno != EINVAL)
+        error = file_error(errno, "sync directory", path, errmsg);
+    close(fd);
+    return error;
+}
+
+int directory_list(const char *path, directory_entry *entry, void *context, struct errmsg *errmsg)
+{
+    int error = 0;
+    int number = file_fault_now(FILE_CALL_LIST, path, NULL);
+    errno = number;
+    DIR *directory = number != 0 ? NULL : opendir(path);
+    if (directory == NULL) return file_error(errno, "list", path, errmsg);
+    for (;;) {
+        errno = 0;
+        struct dirent *found = readdir(directory);
+        if (found == NULL && errno != 0) error = file_error(errno, "list", path, errmsg);
+        if (found == NULL) break;
+        if (strcmp(found->d_name, ".") == 0 || strcmp(found->d_name, "..") == 0) continue;
+        if ((error = entry(context, found->d_name)) != 0) break;
+    }
+    closedir(directory);
+    return error;
+}
+
+int directory_room(const char *path, uint64_t *bytes, struct errmsg *errmsg)
+{
+    struct statvfs status;
+    int number = file_fault_now(FILE_CALL_ROOM, path, NULL);
+    errno = number;
+    if (number != 0 || statvfs(path, &status) != 0)
+        return file_error(errno, "ask for the free room of", path, errmsg);
+    *bytes = (uint64_t)status.f_bavail * status.f_frsize;
+    return 0;
+}
