@@ -1,6 +1,7 @@
 /*
- * Calls functions: takes invocations, gives back exactly one outcome for each. Owns endpoints, connection
- * pools, TLS and time-outs; knows nothing about retries, windows or blame, which are the shard's.
+ * Calls functions: takes invocations, gives back exactly one outcome for each. Owns endpoints,
+ * connection pools, TLS and time-outs; knows nothing about retries, windows or blame, which are the
+ * shard's.
  */
 #ifndef HOLDFAST_INVOKE_INVOKE_H
 #define HOLDFAST_INVOKE_INVOKE_H
@@ -11,15 +12,15 @@
 /* The first 256 bytes of an error body are kept for the operator. */
 
 struct invoke_endpoint {
-    struct span pattern;      /* as in shard_endpoint; same index */
-    struct span url_template; /* http, https, http+unix, https+unix; {function.name} */
-    int64_t call_ms;          /* whole call, 120000 */
-    int64_t connect_ms;       /* 20000 */
-    int64_t idle_ms;          /* pooled connections, 15000 */
-    uint32_t pool_max;        /* connections, 1024 */
-    size_t payload_bytes_max; /* of a response, decompressed too: 33554432 */
-    bool h2_prior_knowledge;  /* h2c */
-    const char *trust_cacerts;/* paths or NULL */
+    struct span pattern;       /* as in shard_endpoint; same index */
+    struct span url_template;  /* http, https, http+unix, https+unix; {function.name} */
+    int64_t call_ms;           /* whole call, 120000 */
+    int64_t connect_ms;        /* 20000 */
+    int64_t idle_ms;           /* pooled connections, 15000 */
+    uint32_t pool_max;         /* connections, 1024 */
+    size_t payload_bytes_max;  /* of a response, decompressed too: 33554432 */
+    bool h2_prior_knowledge;   /* h2c */
+    const char *trust_cacerts; /* paths or NULL */
     const char *client_cert;
     const char *client_key;
     const char *client_key_password_file;
@@ -28,7 +29,8 @@ struct invoke_endpoint {
 struct invoke;
 
 /* Called from the loop, never from within invoke_call. The event's clock is the receiver's to fill.
-   What the event points to is valid during the call. */
+   What the event points to is valid during the call. It may call invoke_call and invoke_configure,
+   but not invoke_close. */
 typedef void invoke_done(void *context, struct shard_event *event);
 
 /* ERROR_INVALID (a bad URL, a certificate that does not load), ERROR_MEMORY; errmsg says which. */

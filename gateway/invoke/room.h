@@ -1,0 +1,47 @@
+/* The whole room: what invoke_open makes. Only for files of this room. */
+#ifndef HOLDFAST_INVOKE_ROOM_H
+#define HOLDFAST_INVOKE_ROOM_H
+
+#include "invoke/call.h"
+#include "invoke/connection.h"
+#include "invoke/endpoint.h"
+#include "invoke/invoke.h"
+#include "invoke/origin.h"
+#include "invoke/resolve.h"
+
+enum {
+    INPUT_SIZE = 64 * 1024,         /* one read */
+    SCRATCH_KEPT_MAX = 1024 * 1024, /* a larger request buffer is given back */
+    CALLS_KEPT_MAX = 1024,          /* call objects kept for the next calls */
+    STARVED_MAX = 256,              /* calls that found no memory, until the end of the turn */
+};
+
+struct invoke {
+    struct loop *loop;
+    invoke_done *done;
+    void *context;
+    struct resolver resolver;
+    struct endpoint **endpoints;
+    size_t endpoint_count;
+    struct list retired; /* endpoints of earlier configurations, until their last call */
+    struct list free_calls;
+    size_t free_call_count;
+    struct list failed;   /* calls whose outcome is known and not yet told */
+    struct list answered; /* calls with a complete answer, not yet told */
+    struct list dirty;    /* h2 connections with something to send */
+    const struct shard_invocation *starved[STARVED_MAX];
+    size_t starved_count;
+    bool sweep;                    /* some endpoint or origin may have become useless */
+    struct loop_turn_end turn_end; /* does what has been put off */
+    struct loop_timer soon;        /* the same, when it was put off after our turn end */
+    struct invoke_metrics metrics;
+    struct function_response response;
+    struct errmsg text;
+    struct buffer scratch; /* a request on its way out */
+    uint8_t input[INPUT_SIZE];
+};
+
+/* Something was put off: do it at the end of this turn, or in the next one. */
+void invoke_soon(struct invoke *invoke);
+
+#endif
