@@ -2,7 +2,7 @@
 import wire
 
 # Settings of an endpoint that parks a bad address after a few attempts instead of two minutes.
-PARK_SOON = {"maxAttempts": 3}
+PARK_SOON = {"retry": "{attempts: 3}"}
 
 COUNT = ("count", wire.INT)
 LOG = ("log", wire.JSON)

@@ -74,8 +74,9 @@ def cancel_after(t):
 @story("a token belongs to the sender's id, whatever its type", languages=BOTH)
 def token_scope(t):
     gateway = t.sdk()
-    t.do(gateway, f"{t.space}/worker/same", later(t, 1500, "shared", id="across"))
-    t.do(gateway, f"{t.space}/worker/one", later(t, 1500, "shared", id="kept"))
+    armed = {"op": "reply", "value": "armed"}
+    t.ask(gateway, f"{t.space}/worker/same", later(t, 1500, "shared", id="across"), armed)
+    t.ask(gateway, f"{t.space}/worker/one", later(t, 1500, "shared", id="kept"), armed)
     t.do(gateway, f"{t.space}/helper/same", {"op": "cancel", "token": "shared"})
     t.do(gateway, f"{t.space}/helper/another", {"op": "cancel", "token": "shared"})
     t.wait(lambda: counted(t, gateway, "kept") == 1, "the message of the other id", 15)
