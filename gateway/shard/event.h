@@ -1,7 +1,7 @@
 /*
- * What goes into a shard and what comes out. The shard is a pure state machine: no clock, no I/O, no
- * callback, no randomness. Time, ids and seeds come with events; what must happen outside comes as data in
- * an update. Rooms at the edge see this file and port.h, never the image.
+ * What goes into a shard and what comes out. The shard is a pure state machine: no clock, no I/O,
+ * no callback, no randomness. Time, ids and seeds come with events; what must happen outside comes
+ * as data in an update. Rooms at the edge see this file and port.h, never the image.
  */
 #ifndef HOLDFAST_SHARD_EVENT_H
 #define HOLDFAST_SHARD_EVENT_H
@@ -11,7 +11,8 @@
 #include "base/span.h"
 #include "wire/function.h"
 
-/* Who waits for an answer: chosen by the sender of the event, unique among live waiters, 0 = nobody. */
+/* Who waits for an answer: chosen by the sender of the event, unique among live waiters, 0 =
+ * nobody. */
 typedef uint64_t waiter_t;
 
 /* Wall clock and a monotonic clock, read once per loop turn. */
@@ -23,16 +24,16 @@ struct shard_clock {
 /* ---- Configuration: replaced as a whole by EVENT_CONFIG. ---- */
 
 struct shard_endpoint {
-    struct span pattern;       /* a name, or a namespace and a star: specific wins */
-    uint32_t window_max;       /* calls in flight to it at most */
-    uint32_t batch_count_max;  /* messages per invocation */
-    size_t batch_bytes_max;    /* of a batch of several messages, with its state */
-    size_t payload_bytes_max;  /* of one message with its state */
-    size_t state_bytes_max;    /* per address; 0 = no limit */
-    uint32_t attempts_max;     /* address failures until it parks; 0 = by time only */
-    int64_t retry_for_ms;      /* since its first address failure, until it parks */
-    bool dispatch_durable;     /* call only for what is durable */
-    bool expose;               /* false: only functions may send to it */
+    struct span pattern;      /* a name, or a namespace and a star: specific wins */
+    uint32_t window_max;      /* calls in flight to it at most */
+    uint32_t batch_count_max; /* messages per invocation */
+    size_t batch_bytes_max;   /* of a batch of several messages, with its state */
+    size_t payload_bytes_max; /* of one message with its state */
+    size_t state_bytes_max;   /* per address; 0 = no limit */
+    uint32_t attempts_max;    /* address failures until it parks; 0 = by time only */
+    int64_t retry_for_ms;     /* since its first address failure, until it parks */
+    bool dispatch_durable;    /* call only for what is durable */
+    bool expose;              /* false: only functions may send to it */
 };
 
 enum egress_kind {
@@ -51,45 +52,47 @@ struct shard_config {
     size_t endpoint_count;
     const struct shard_egress *egresses;
     size_t egress_count;
-    size_t memory_max;            /* bytes of image and overlay */
-    size_t outbox_bytes_max;      /* bytes of egress records waiting */
-    int64_t dedup_window_ms;      /* an idempotency key is remembered so long */
+    size_t memory_max;       /* bytes of image and overlay */
+    size_t outbox_bytes_max; /* bytes of egress records waiting */
+    int64_t dedup_window_ms; /* an idempotency key is remembered so long */
     size_t dedup_bytes_max;
-    int64_t reply_keep_ms;        /* a reply nobody fetched */
-    uint64_t seed;                /* of the back-off jitter */
+    int64_t reply_keep_ms; /* a reply nobody fetched */
+    uint64_t seed;         /* of the back-off jitter */
 };
 
 /* ---- Events ---- */
 
 enum shard_event_kind {
     EVENT_CONFIG,
-    EVENT_MESSAGE,    /* something from outside for an address */
-    EVENT_ATTACH,     /* wait for the reply to a call made earlier */
-    EVENT_DETACH,     /* the waiter is gone: forget it, answer nothing */
-    EVENT_CANCEL,     /* a delayed message */
-    EVENT_RESPONSE,   /* the outcome of a dispatched invocation: exactly one for each */
-    EVENT_DURABLE,    /* the journal has everything up to seq */
-    EVENT_TICK,       /* the time named by wake_at has come */
-    EVENT_QUERY,      /* a read, answered when what it shows is durable */
-    EVENT_OPERATOR,   /* a verb on parked addresses */
-    EVENT_STATE,      /* a state write from outside, in mailbox order */
-    EVENT_PULL,       /* records of a pull egress */
-    EVENT_PULL_ACK,   /* they have been taken */
+    EVENT_MESSAGE,  /* something from outside for an address */
+    EVENT_ATTACH,   /* wait for the reply to a call made earlier */
+    EVENT_DETACH,   /* the waiter is gone: forget it, answer nothing */
+    EVENT_CANCEL,   /* a delayed message */
+    EVENT_RESPONSE, /* the outcome of a dispatched invocation: exactly one for each */
+    EVENT_DURABLE,  /* the journal has everything up to seq */
+    EVENT_TICK,     /* the time named by wake_at has come */
+    EVENT_QUERY,    /* a read, answered when what it shows is durable */
+    EVENT_OPERATOR, /* a verb on parked addresses */
+    EVENT_STATE,    /* a state write from outside, in mailbox order */
+    EVENT_PULL,     /* records of a pull egress */
+    EVENT_PULL_ACK, /* they have been taken */
 };
 
 struct event_message {
     struct address target;
-    struct span argument;    /* raw TypedValue */
-    struct span key;         /* idempotency key, may be empty */
-    struct span reply_token; /* not empty: a call. 128 random bits, hex (32 characters), from the caller */
-    struct span cancel_token;/* with a delay; may be empty */
-    struct span traceparent; /* may be empty */
-    int64_t delay_ms;        /* -1: deliver now */
+    struct span argument; /* raw TypedValue */
+    struct span key;      /* idempotency key, may be empty */
+    struct span
+        reply_token; /* not empty: a call. 128 random bits, hex (32 characters), from the caller */
+    struct span cancel_token; /* with a delay; may be empty */
+    struct span traceparent;  /* may be empty */
+    int64_t delay_ms;         /* -1: deliver now */
 };
 
 enum outcome {
     OUTCOME_RESULT,      /* response holds effects or missing specs */
-    OUTCOME_BAD_ANSWER,  /* a complete answer that is no success: 4xx, 5xx, wrong type, does not parse */
+    OUTCOME_BAD_ANSWER,  /* a complete answer that is no success: 4xx, 5xx, wrong type, does not
+                            parse */
     OUTCOME_TOO_LARGE,   /* 413 */
     OUTCOME_OVERLOADED,  /* 404, 429, 502, 503, 504: the endpoint or a proxy, not the message */
     OUTCOME_UNREACHABLE, /* DNS, connect, TLS: the request did not get there */
@@ -98,10 +101,10 @@ enum outcome {
 };
 
 struct event_response {
-    uint64_t flight;     /* of the invocation */
+    uint64_t flight; /* of the invocation */
     enum outcome outcome;
     const struct function_response *response; /* OUTCOME_RESULT */
-    struct span text;    /* why, for people: "HTTP 500: ...", "connection refused" */
+    struct span text;       /* why, for people: "HTTP 500: ...", "connection refused" */
     int64_t retry_after_ms; /* -1: not said */
 };
 
@@ -110,11 +113,12 @@ enum query_kind {
     QUERY_STATES,    /* all values of an address */
     QUERY_KEYS,      /* ids of a function type that have state; after, limit */
     QUERY_EXPORT,    /* cells of a function type (empty: all); after = opaque cursor, limit */
-    QUERY_FUNCTIONS, /* each function type: counts by flight state, mailbox messages, keys, endpoint circuit */
+    QUERY_FUNCTIONS, /* each function type: counts by flight state, mailbox messages, keys, endpoint
+                        circuit */
     QUERY_PARKED,    /* parked addresses; after, limit; address.type filters when not empty */
-    QUERY_PARKED_ONE,/* with the head message */
-    QUERY_STATUS,    /* seq, durable, epoch, lineage, counts, memory by kind */
-    QUERY_EGRESS,    /* each lane: name, waiting, bytes, last, taken */
+    QUERY_PARKED_ONE, /* with the head message */
+    QUERY_STATUS,     /* seq, durable, epoch, lineage, counts, memory by kind */
+    QUERY_EGRESS,     /* each lane: name, waiting, bytes, last, taken */
 };
 
 struct event_query {
@@ -139,7 +143,8 @@ struct event_state {
     bool is_delete;
     struct span type_name;
     struct span value;
-    bool if_match;      /* apply only if the value's version is the one given; 0 = absent */
+    bool define;   /* import: register the state when it is not (no expiry) */
+    bool if_match; /* apply only if the value's version is the one given; 0 = absent */
     uint64_t version;
 };
 
@@ -148,8 +153,8 @@ struct event_pull {
     struct span topic;  /* playground only */
     uint64_t after;     /* PULL: records with a larger cursor; PULL_ACK: taken up to here */
     uint32_t max;
-    bool pop;           /* take what is shown, in one step */
-    bool wait;          /* nothing there: answer when there is */
+    bool pop;  /* take what is shown, in one step */
+    bool wait; /* nothing there: answer when there is */
 };
 
 struct shard_event {
@@ -179,19 +184,20 @@ enum answer_kind {
     ANSWER_DUPLICATE, /* the same key and body before; message_id of the first */
     ANSWER_REPLY,     /* body = raw TypedValue; message_id */
     ANSWER_PENDING,   /* ATTACH: no reply yet: sent at once, the waiter is not kept */
-    ANSWER_DONE,      /* the verb, write, cancel or ack is durable; number = how many it touched, or the version */
-    ANSWER_VALUE,     /* QUERY_STATE: body = value, type_name, number = version */
-    ANSWER_ROWS,      /* other queries and pulls: body as described at `answer_rows` */
+    ANSWER_DONE,  /* the verb, write, cancel or ack is durable; number = how many it touched, or the
+                     version */
+    ANSWER_VALUE, /* QUERY_STATE: body = value, type_name, number = version */
+    ANSWER_ROWS,  /* other queries and pulls: body as described at `answer_rows` */
     ANSWER_UNKNOWN_FUNCTION, /* no endpoint of module.yaml serves the type */
-    ANSWER_INTERNAL,  /* the function is not exposed */
-    ANSWER_RESERVED,  /* namespace holdfast/ */
-    ANSWER_INVALID,   /* text says what */
+    ANSWER_INTERNAL,         /* the function is not exposed */
+    ANSWER_RESERVED,         /* namespace holdfast/ */
+    ANSWER_INVALID,          /* text says what */
     ANSWER_NOT_FOUND,
-    ANSWER_CONFLICT,  /* the same key with another body; a duplicate cancel token */
-    ANSWER_MISMATCH,  /* If-Match */
+    ANSWER_CONFLICT, /* the same key with another body; a duplicate cancel token */
+    ANSWER_MISMATCH, /* If-Match */
     ANSWER_TOO_LARGE,
-    ANSWER_FULL,      /* over a budget: try later */
-    ANSWER_PARKED,    /* the called address has parked; text = why, message_id */
+    ANSWER_FULL,   /* over a budget: try later */
+    ANSWER_PARKED, /* the called address has parked; text = why, message_id */
     ANSWER_UNKNOWN_EGRESS,
 };
 
@@ -216,8 +222,8 @@ struct shard_answer {
 /* ---- Invocations ---- */
 
 /*
- * One call to make. Everything it points to stays valid until its outcome has been given back, whatever
- * that is. Exactly one EVENT_RESPONSE is owed for each.
+ * One call to make. Everything it points to stays valid until its outcome has been given back,
+ * whatever that is. Exactly one EVENT_RESPONSE is owed for each.
  */
 struct shard_invocation {
     uint64_t flight;
@@ -231,10 +237,10 @@ struct shard_invocation {
 /* ---- Update: filled by shard_step, appended to until the caller clears it. ---- */
 
 struct shard_update {
-    struct buffer records;   /* encoded records, in order, to be appended to the journal */
-    uint64_t first_seq;      /* of the first of them */
+    struct buffer records; /* encoded records, in order, to be appended to the journal */
+    uint64_t first_seq;    /* of the first of them */
     uint32_t record_count;
-    bool commit_wanted;      /* somebody waits for the journal */
+    bool commit_wanted; /* somebody waits for the journal */
     const struct shard_invocation **invocations;
     size_t invocation_count;
     struct shard_answer *answers; /* their spans point into `bytes`; see shard_update_answer */

@@ -5,8 +5,9 @@
 #include "shard/event.h"
 
 /*
- * Somebody who waits. Embedded in a request; event.waiter = waiter_of(it). `answer` is called at most once,
- * never from within submit; after EVENT_DETACH it is never called. The answer's spans are valid during the call.
+ * Somebody who waits. Embedded in a request; event.waiter = waiter_of(it). `answer` is called at
+ * most once, never from within submit; after EVENT_DETACH it is never called. The answer's spans
+ * are valid during the call.
  */
 struct port_waiter {
     void (*answer)(struct port_waiter *waiter, const struct shard_answer *answer);
@@ -17,7 +18,8 @@ static inline waiter_t waiter_of(struct port_waiter *waiter)
     return (waiter_t)(uintptr_t)waiter;
 }
 
-/* The event's clock is filled in by the port. Everything the event points to is borrowed for the call. */
+/* The event's clock is filled in by the port. Everything the event points to is borrowed for the
+ * call. */
 struct port {
     void (*submit)(struct port *port, struct shard_event *event);
 };

@@ -1,0 +1,60 @@
+/*
+ * Decide: what an event means, given image and overlay. Each decide_*.c holds one kind of event;
+ * all of them change the image by `emit` alone.
+ */
+#ifndef HOLDFAST_SHARD_DECIDE_H
+#define HOLDFAST_SHARD_DECIDE_H
+
+#include "shard/fold.h"
+#include "shard/overlay.h"
+
+/* Starts a record: the body to write into. */
+struct buffer *emit_begin(struct shard *shard);
+/* Appends the record to the update and folds it. ERROR_MEMORY: nothing has happened. */
+int emit(struct shard *shard, struct shard_update *update, enum record_kind kind) MUST_USE;
+/* The number of a name, by a DEFINE when it is new. 0: no room in the dictionary, or no memory. */
+uint32_t intern(struct shard *shard, struct shard_update *update, struct span name);
+
+void decide_message(struct shard *shard, const struct shard_event *event,
+                    struct shard_update *update);
+void decide_attach(struct shard *shard, const struct shard_event *event,
+                   struct shard_update *update);
+void decide_cancel(struct shard *shard, const struct shard_event *event,
+                   struct shard_update *update);
+void decide_state(struct shard *shard, const struct shard_event *event,
+                  struct shard_update *update);
+/* The state write that may be taken now. False: there was no memory. */
+bool decide_write(struct shard *shard, struct box *box, struct shard_update *update);
+void decide_response(struct shard *shard, const struct event_response *response,
+                     struct shard_update *update);
+void decide_operator(struct shard *shard, const struct shard_event *event,
+                     struct shard_update *update);
+void decide_tick(struct shard *shard, struct shard_update *update);
+void decide_query(struct shard *shard, const struct shard_event *event,
+                  struct shard_update *update);
+void decide_pull(struct shard *shard, const struct shard_event *event, struct shard_update *update);
+void decide_pull_ack(struct shard *shard, const struct shard_event *event,
+                     struct shard_update *update);
+/* Lanes whose waiters can be served now. */
+void pulls_release(struct shard *shard, struct shard_update *update);
+
+/* Replies that fold has put into entries go to those who wait for them. */
+void replies_release(struct shard *shard, struct shard_update *update);
+
+/* The address is to blame for a failed call. */
+void fail_address(struct shard *shard, struct flight *flight, struct span text,
+                  struct shard_update *update);
+/* Applies effects, or fails the address with a reason. */
+void apply_effects(struct shard *shard, struct flight *flight,
+                   const struct function_response *response, struct shard_update *update);
+/* Registers missing states, or fails the address with a reason. */
+void register_states(struct shard *shard, struct flight *flight,
+                     const struct function_response *response, struct shard_update *update);
+/* Ends what is known of the call: window, cell. The flight is still SENT. */
+void call_done(struct shard *shard, struct flight *flight);
+/* Sends what windows allow. */
+void dispatch(struct shard *shard, struct shard_update *update);
+/* Would the image stay within its budget with so many bytes more? */
+bool has_memory(const struct shard *shard, size_t more);
+
+#endif

@@ -1,0 +1,248 @@
+/* Messages from outside: ACCEPT, duplicates, waiters for replies, cancellations. */
+#include "shard/decide.h"
+#include "shard/key.h"
+
+static const char *invalid(const struct event_message *message)
+{
+    if (!name_valid(message->target.type)) return "the function type must be \"namespace/name\"";
+    if (!id_valid(message->target.id)) return "the id must be 1 to 1024 bytes of UTF-8 without NUL";
+    if (message->key.size > KEY_SIZE_MAX) return "the idempotency key is longer than 255 bytes";
+    if (message->cancel_token.size > TOKEN_SIZE_MAX)
+        return "the cancel token is longer than 1024 bytes";
+    if (message->cancel_token.size > 0 && message->delay_ms < 0)
+        return "a cancel token needs a delay";
+    return NULL;
+}
+
+/* 0, or the refusal. */
+static enum answer_kind refusal(struct shard *shard, const struct event_message *message,
+                                uint32_t type)
+{
+    if (span_starts_with(message->target.type, NAME_RESERVED)) return ANSWER_RESERVED;
+    int32_t endpoint = type != 0 ? endpoint_of(shard, type)
+                                 : endpoint_match(&shard->overlay, message->target.type);
+    if (endpoint < 0) return ANSWER_UNKNOWN_FUNCTION;
+    const struct shard_endpoint *config = &shard->overlay.endpoints[endpoint].config;
+    if (!config->expose) return ANSWER_INTERNAL;
+    if (message->argument.size > config->payload_bytes_max) return ANSWER_TOO_LARGE;
+    return ANSWER_ACCEPTED;
+}
+
+static void set_reply(struct shard *shard, struct wait *wait, const struct entry *entry,
+                      struct shard_update *update)
+{
+    wait->kind = ANSWER_REPLY;
+    if (wait_set_bytes(shard, wait, span_of(entry->answer, entry->answer_size), SPAN_EMPTY,
+                       SPAN_EMPTY) != 0)
+        wait->kind = ANSWER_FULL;
+    wait_gate(shard, wait, entry->answer_seq, update);
+}
+
+static struct wait *wait_for(struct shard *shard, waiter_t waiter, const struct entry *entry)
+{
+    struct wait *wait = wait_new(shard, waiter);
+    if (wait == NULL) return NULL;
+    wait->id_seq = entry->seq;
+    wait->id_epoch = entry->epoch;
+    return wait;
+}
+
+static void join_reply(struct shard *shard, waiter_t waiter, struct entry *entry,
+                       struct shard_update *update)
+{
+    struct wait *wait = wait_for(shard, waiter, entry);
+    if (wait == NULL) {
+        answer_text(update, waiter, ANSWER_FULL, "out of memory");
+        return;
+    }
+    wait->place = WAIT_REPLY;
+    list_append(&entry->waiters, &wait->link);
+    if (entry->has_answer) set_reply(shard, wait, entry, update);
+}
+
+/* The same key before: the second gets the first one's answer. */
+static void repeat(struct shard *shard, const struct shard_event *event, struct entry *entry,
+                   uint64_t body_hash, struct shard_update *update)
+{
+    bool is_call = event->message.reply_token.size > 0;
+    shard->metrics.messages_duplicate++;
+    if (entry->body_hash != body_hash) {
+        answer_text(update, event->waiter, ANSWER_CONFLICT,
+                    "the idempotency key was used with another body");
+        return;
+    }
+    if (is_call && entry->token_size == 0) {
+        answer_text(update, event->waiter, ANSWER_CONFLICT,
+                    "the idempotency key was used by a send, which has no reply");
+        return;
+    }
+    if (is_call) {
+        join_reply(shard, event->waiter, entry, update);
+        return;
+    }
+    struct wait *wait = wait_for(shard, event->waiter, entry);
+    if (wait == NULL) return;
+    wait->kind = ANSWER_DUPLICATE;
+    wait_gate(shard, wait, entry->seq, update);
+}
+
+static void evict_for(struct shard *shard, struct span id, struct shard_update *update)
+{
+    struct image *image = &shard->image;
+    const struct shard_config *config = &shard->overlay.config;
+    struct slot *slot = image_slot(image, id);
+    uint32_t count = 0;
+    size_t bytes = image->entry_bytes;
+    LIST_EACH (&slot->entries, link) {
+        const struct entry *entry = CONTAINER_OF(link, struct entry, order);
+        bool old = shard->overlay.now_ms - entry->created_ms >= config->dedup_window_ms;
+        bool over = config->dedup_bytes_max > 0 && bytes > config->dedup_bytes_max;
+        if ((!old && !over) || !list_empty(&entry->waiters) || count == EVICT_MAX) break;
+        bytes -=
+            entry_size(entry->id_size, entry->key_size, entry->token_size) + entry->answer_size;
+        count++;
+        if (!old) shard->metrics.evicted_early++;
+    }
+    if (count == 0) return;
+    struct buffer *body = emit_begin(shard);
+    buffer_varint(body, slot_of(id));
+    buffer_varint(body, count);
+    if (emit(shard, update, RECORD_EVICT) == 0) shard->metrics.evicted += count;
+}
+
+static int write_accept(struct shard *shard, const struct event_message *message, uint32_t type,
+                        uint64_t body_hash, struct shard_update *update)
+{
+    struct record_item item = {.kind = ITEM_MESSAGE,
+                               .type = type,
+                               .id = message->target.id,
+                               .argument = message->argument,
+                               .reply_token = message->reply_token,
+                               .traceparent = message->traceparent,
+                               .delayed = message->delay_ms >= 0,
+                               .delay_ms =
+                                   (uint64_t)(message->delay_ms < 0 ? 0 : message->delay_ms),
+                               .cancel_token = message->cancel_token};
+    struct buffer *body = emit_begin(shard);
+    record_accept_write(body, &(struct record_accept){message->key, body_hash});
+    record_item_write(body, &item);
+    return emit(shard, update, RECORD_ACCEPT);
+}
+
+static void accept(struct shard *shard, const struct shard_event *event, uint32_t type,
+                   uint64_t body_hash, struct shard_update *update)
+{
+    const struct event_message *message = &event->message;
+    struct wait *wait = wait_new(shard, event->waiter);
+    bool is_call = message->reply_token.size > 0;
+    if (wait == NULL || write_accept(shard, message, type, body_hash, update) != 0) {
+        if (wait != NULL) wait_free(shard, wait);
+        answer_text(update, event->waiter, ANSWER_FULL, "out of memory");
+        return;
+    }
+    shard->metrics.messages_accepted++;
+    if (message->delay_ms >= 0) shard->metrics.messages_delayed++;
+    wait->id_seq = shard->image.seq;
+    wait->id_epoch = shard->image.epoch;
+    if (is_call) {
+        struct entry *entry = entry_find_token(&shard->image, message->reply_token);
+        wait->place = WAIT_REPLY;
+        list_append(&entry->waiters, &wait->link);
+        return;
+    }
+    wait->kind = ANSWER_ACCEPTED;
+    wait_gate(shard, wait, shard->image.seq, update);
+}
+
+void decide_message(struct shard *shard, const struct shard_event *event,
+                    struct shard_update *update)
+{
+    const struct event_message *message = &event->message;
+    const char *why = invalid(message);
+    if (why != NULL) {
+        answer_text(update, event->waiter, ANSWER_INVALID, why);
+        return;
+    }
+    uint32_t type = dictionary_find(&shard->image, message->target.type);
+    enum answer_kind refused = refusal(shard, message, type);
+    if (refused != ANSWER_ACCEPTED) {
+        shard->metrics.messages_refused++;
+        answer_text(update, event->waiter, refused, "");
+        return;
+    }
+    uint64_t body_hash = hash_seeded(message->argument, (uint64_t)message->delay_ms);
+    struct entry *entry = NULL;
+    if (type != 0 && message->key.size > 0)
+        entry = entry_find_key(&shard->image, type, message->target.id, message->key);
+    if (entry != NULL) {
+        repeat(shard, event, entry, body_hash, update);
+        return;
+    }
+    if (message->cancel_token.size > 0 &&
+        timer_find_token(&shard->image, message->target.id, message->cancel_token) != NULL) {
+        answer_text(update, event->waiter, ANSWER_CONFLICT,
+                    "a delayed message with this cancel token waits already");
+        return;
+    }
+    if (!has_memory(shard, message->argument.size)) {
+        shard->metrics.messages_refused++;
+        answer_text(update, event->waiter, ANSWER_FULL, "the gateway's memory budget is used up");
+        return;
+    }
+    if (message->key.size > 0 || message->reply_token.size > 0)
+        evict_for(shard, message->target.id, update);
+    type = intern(shard, update, message->target.type);
+    if (type == 0)
+        answer_text(update, event->waiter, ANSWER_FULL, "too many different names");
+    else
+        accept(shard, event, type, body_hash, update);
+}
+
+void decide_attach(struct shard *shard, const struct shard_event *event,
+                   struct shard_update *update)
+{
+    struct entry *entry = entry_find_token(&shard->image, event->reply_token);
+    if (entry == NULL) {
+        answer_text(update, event->waiter, ANSWER_NOT_FOUND,
+                    "no such reply: unknown, or kept no longer");
+    } else if (!entry->has_answer) {
+        answer_text(update, event->waiter, ANSWER_PENDING, "");
+    } else {
+        join_reply(shard, event->waiter, entry, update);
+    }
+}
+
+void decide_cancel(struct shard *shard, const struct shard_event *event,
+                   struct shard_update *update)
+{
+    struct span id = event->cancel.id, token = event->cancel.token;
+    if (!id_valid(id) || token.size == 0 || timer_find_token(&shard->image, id, token) == NULL) {
+        answer_text(
+            update, event->waiter, ANSWER_NOT_FOUND,
+            "no delayed message with this id and token: it was delivered, cancelled, or never was");
+        return;
+    }
+    struct wait *wait = wait_new(shard, event->waiter);
+    struct buffer *body = emit_begin(shard);
+    buffer_string(body, id);
+    buffer_string(body, token);
+    if (wait == NULL || emit(shard, update, RECORD_CANCEL) != 0) {
+        if (wait != NULL) wait_free(shard, wait);
+        answer_text(update, event->waiter, ANSWER_FULL, "out of memory");
+        return;
+    }
+    shard->metrics.messages_cancelled++;
+    wait->kind = ANSWER_DONE;
+    wait->number = 1;
+    wait_gate(shard, wait, shard->image.seq, update);
+}
+
+void replies_release(struct shard *shard, struct shard_update *update)
+{
+    LIST_EACH (&shard->image.answered, link) {
+        struct entry *entry = CONTAINER_OF(link, struct entry, answered);
+        list_remove(link);
+        while (!list_empty(&entry->waiters))
+            set_reply(shard, LIST_FIRST(&entry->waiters, struct wait, link), entry, update);
+    }
+}

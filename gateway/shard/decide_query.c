@@ -1,0 +1,333 @@
+/* Reads: evaluated when they come, shown when what they show is durable. */
+#include "base/text.h"
+#include "shard/decide.h"
+
+/* What a query has found: rows in scratch, the next page's cursor, and the seq to wait for. */
+struct found {
+    enum answer_kind kind;
+    uint64_t seq;
+    uint64_t number;
+    uint32_t type_name;
+    struct buffer next;
+};
+
+static void member_number(struct buffer *out, const char *name, uint64_t value)
+{
+    text_json_member(out, name);
+    text_decimal(out, value);
+}
+
+static void member_span(struct buffer *out, const char *name, struct span value)
+{
+    text_json_member(out, name);
+    text_json_string(out, value);
+}
+
+static uint64_t parse_number(struct span text)
+{
+    uint64_t number = 0;
+    for (size_t i = 0; i < text.size && text.at[i] >= '0' && text.at[i] <= '9'; i++)
+        number = number * 10 + (uint64_t)(text.at[i] - '0');
+    return number;
+}
+
+static bool is_visible(const struct shard *shard, const struct cell *cell,
+                       const struct value *value)
+{
+    const struct function *function = image_find_function(&shard->image, cell->type);
+    return !value_expired(function, cell, value, shard->overlay.now_ms);
+}
+
+static const struct cell *find_cell(const struct shard *shard, const struct event_query *query)
+{
+    uint32_t type = dictionary_find(&shard->image, query->address.type);
+    return type == 0 || query->address.id.size == 0
+               ? NULL
+               : cell_find(&shard->image, type, query->address.id);
+}
+
+static void query_state(struct shard *shard, const struct event_query *query, struct found *found)
+{
+    const struct cell *cell = find_cell(shard, query);
+    uint32_t name = dictionary_find(&shard->image, query->name);
+    const struct value *value = cell == NULL || name == 0 ? NULL : cell_find_value(cell, name);
+    if (value == NULL || !is_visible(shard, cell, value)) {
+        found->kind = ANSWER_NOT_FOUND;
+        return;
+    }
+    found->kind = ANSWER_VALUE;
+    found->seq = cell->seq;
+    found->number = value->version;
+    found->type_name = value->type_name;
+    buffer_append(&shard->scratch, cell_value(cell, value));
+}
+
+static void write_cell_rows(struct shard *shard, const struct cell *cell)
+{
+    for (uint32_t i = 0; i < cell->value_count; i++) {
+        const struct value *value = &cell->values[i];
+        if (!is_visible(shard, cell, value)) continue;
+        buffer_string(&shard->scratch, dictionary_name(&shard->image, cell->type));
+        buffer_string(&shard->scratch, cell_id(cell));
+        buffer_string(&shard->scratch, dictionary_name(&shard->image, value->name));
+        buffer_string(&shard->scratch, dictionary_name(&shard->image, value->type_name));
+        buffer_varint(&shard->scratch, value->version);
+        buffer_varint(&shard->scratch, (uint64_t)value->written_ms);
+        buffer_string(&shard->scratch, cell_value(cell, value));
+    }
+}
+
+static void query_states(struct shard *shard, const struct event_query *query, struct found *found)
+{
+    const struct cell *cell = find_cell(shard, query);
+    if (cell != NULL) write_cell_rows(shard, cell);
+    if (shard->scratch.size == 0) found->kind = ANSWER_NOT_FOUND;
+    if (cell != NULL) found->seq = cell->seq;
+}
+
+/* The next id of a type in a slot after `after`, by bytes. */
+static const struct cell *next_cell(const struct slot *slot, uint32_t type, struct span after)
+{
+    const struct cell *best = NULL;
+    struct table_node *node = table_next(&slot->cells, NULL);
+    for (; node != NULL; node = table_next(&slot->cells, node)) {
+        const struct cell *cell = CONTAINER_OF(node, struct cell, node);
+        if (cell->type != type || (after.size > 0 && span_compare(cell_id(cell), after) <= 0))
+            continue;
+        if (best == NULL || span_compare(cell_id(cell), cell_id(best)) < 0) best = cell;
+    }
+    return best;
+}
+
+/* By slot, then by bytes: an order that stays. Within the slot of `after` only what follows it. */
+static void query_keys(struct shard *shard, const struct event_query *query, struct found *found)
+{
+    uint32_t type = dictionary_find(&shard->image, query->address.type);
+    uint32_t count = 0;
+    struct span last = query->after;
+    found->seq = shard->image.seq;
+    if (type == 0) return;
+    for (uint32_t i = last.size > 0 ? slot_of(last) : 0; i < SLOTS; i++) {
+        struct span after = last.size > 0 && slot_of(last) == i ? last : SPAN_EMPTY;
+        const struct cell *cell;
+        while ((cell = next_cell(&shard->image.slots[i], type, after)) != NULL) {
+            if (count++ == query->limit) {
+                buffer_append(&found->next, last);
+                return;
+            }
+            after = last = cell_id(cell);
+            buffer_byte(&shard->scratch, '{');
+            member_span(&shard->scratch, "id", last);
+            text_append(&shard->scratch, "}\n");
+        }
+    }
+}
+
+static void query_export(struct shard *shard, const struct event_query *query, struct found *found)
+{
+    uint32_t type =
+        query->address.type.size == 0 ? 0 : dictionary_find(&shard->image, query->address.type);
+    found->seq = shard->image.seq;
+    if (query->address.type.size > 0 && type == 0) return;
+    uint64_t first = parse_number(query->after);
+    uint32_t count = 0;
+    for (uint64_t i = first; i < SLOTS; i++) {
+        if (count >= query->limit) {
+            text_decimal(&found->next, i);
+            return;
+        }
+        const struct slot *slot = &shard->image.slots[i];
+        struct table_node *node = table_next(&slot->cells, NULL);
+        for (; node != NULL; node = table_next(&slot->cells, node)) {
+            const struct cell *cell = CONTAINER_OF(node, struct cell, node);
+            if (type != 0 && cell->type != type) continue;
+            write_cell_rows(shard, cell);
+            count++;
+        }
+    }
+}
+
+static const char *circuit(const struct shard *shard, const struct endpoint *endpoint)
+{
+    if (shard->overlay.now_ms < endpoint->open_until_ms) return "open";
+    return endpoint->failures > 0 ? "half-open" : "closed";
+}
+
+static void count_flights(const struct shard *shard, uint32_t type, uint64_t counts[FLIGHT_STATES])
+{
+    for (uint32_t i = 0; i < shard->overlay.flight_count; i++) {
+        const struct flight *flight = shard->overlay.flights[i];
+        if (flight->box != NULL && flight->box->type == type) counts[flight->state]++;
+    }
+}
+
+static void write_function(struct shard *shard, const struct function *function)
+{
+    static const char *const names[FLIGHT_STATES] = {"ready",   "waitDurable", "sent", "retryWait",
+                                                     "blocked", "parked",      "held"};
+    struct buffer *out = &shard->scratch;
+    uint64_t counts[FLIGHT_STATES] = {0};
+    count_flights(shard, function->type, counts);
+    buffer_byte(out, '{');
+    member_span(out, "function", dictionary_name(&shard->image, function->type));
+    member_number(out, "keys", function->cell_count);
+    member_number(out, "messages", function->message_count);
+    for (int i = 0; i < FLIGHT_STATES; i++) member_number(out, names[i], counts[i]);
+    int32_t index = endpoint_of(shard, function->type);
+    if (index >= 0) {
+        const struct endpoint *endpoint = &shard->overlay.endpoints[index];
+        member_span(out, "endpoint", endpoint->config.pattern);
+        member_span(out, "circuit", span_text(circuit(shard, endpoint)));
+        member_number(out, "window", endpoint->window);
+        member_number(out, "inFlight", endpoint->in_flight);
+        member_number(out, "failures", endpoint->failures);
+    }
+    text_json_member(out, "states");
+    buffer_byte(out, '[');
+    for (uint32_t i = 0; i < function->spec_count; i++) {
+        if (i > 0) buffer_byte(out, ',');
+        text_json_string(out, dictionary_name(&shard->image, function->specs[i].name));
+    }
+    text_append(out, "]}\n");
+}
+
+static void query_functions(struct shard *shard)
+{
+    for (uint32_t i = 0; i < shard->image.function_capacity; i++)
+        if (shard->image.functions[i] != NULL) write_function(shard, shard->image.functions[i]);
+}
+
+static void write_parked(struct shard *shard, const struct box *box, bool with_message)
+{
+    struct buffer *out = &shard->scratch;
+    const struct message *head = LIST_FIRST(&box->messages, struct message, link);
+    buffer_byte(out, '{');
+    member_span(out, "function", dictionary_name(&shard->image, box->type));
+    member_span(out, "id", box_id(box));
+    member_span(out, "cause", span_of(box->text, box->text_size));
+    member_number(out, "attempts", box->attempts);
+    member_number(out, "failedAt", (uint64_t)box->failed_ms);
+    member_number(out, "parkedAt", (uint64_t)box->parked_ms);
+    member_number(out, "messages", box->count);
+    text_json_member(out, "message");
+    buffer_byte(out, '"');
+    message_id_text(out, &shard->image, head->epoch, head->seq, head->index);
+    buffer_byte(out, '"');
+    if (with_message) {
+        struct typed_value value = {0};
+        text_json_member(out, "type");
+        int error = typed_value_parse(message_argument(head), &value);
+        text_json_string(out, error == 0 ? value.type_name : SPAN_EMPTY);
+        text_json_member(out, "base64");
+        buffer_byte(out, '"');
+        text_base64(out, value.value);
+        buffer_byte(out, '"');
+    }
+    text_append(out, "}\n");
+}
+
+static void query_parked(struct shard *shard, const struct event_query *query, struct found *found)
+{
+    uint64_t first = parse_number(query->after), i = 0;
+    found->seq = shard->image.seq;
+    LIST_EACH (&shard->overlay.states[FLIGHT_PARKED], link) {
+        const struct box *box = CONTAINER_OF(link, struct flight, link)->box;
+        struct span type = dictionary_name(&shard->image, box->type);
+        if (query->address.type.size > 0 && !span_equal(type, query->address.type)) continue;
+        if (i++ < first) continue;
+        if (i > first + query->limit) {
+            text_decimal(&found->next, first + query->limit);
+            return;
+        }
+        write_parked(shard, box, false);
+    }
+}
+
+static void query_parked_one(struct shard *shard, const struct event_query *query,
+                             struct found *found)
+{
+    uint32_t type = dictionary_find(&shard->image, query->address.type);
+    const struct box *box = type == 0 ? NULL : box_find(&shard->image, type, query->address.id);
+    found->seq = shard->image.seq;
+    if (box == NULL || !box->parked)
+        found->kind = ANSWER_NOT_FOUND;
+    else
+        write_parked(shard, box, true);
+}
+
+static void query_status(struct shard *shard)
+{
+    struct buffer *out = &shard->scratch;
+    const struct image *image = &shard->image;
+    buffer_byte(out, '{');
+    member_number(out, "shard", 0);
+    member_number(out, "seq", image->seq);
+    member_number(out, "durable", shard->overlay.durable_seq);
+    member_number(out, "epoch", image->epoch);
+    text_json_member(out, "lineage");
+    buffer_byte(out, '"');
+    text_hex(out, image->lineage, 16);
+    buffer_byte(out, '"');
+    member_number(out, "keys", image->cell_count);
+    member_number(out, "mailboxMessages", image->message_count);
+    member_number(out, "delayed", image->timer_count);
+    member_number(out, "parked", image->parked_count);
+    member_number(out, "idempotencyEntries", image->entry_count);
+    member_number(out, "egressWaiting", image->letter_count);
+    member_number(out, "memoryBytes", image->memory.used);
+    member_number(out, "stateBytes", image->cell_bytes);
+    text_append(out, "}\n");
+}
+
+static void query_egress(struct shard *shard)
+{
+    struct buffer *out = &shard->scratch;
+    LIST_EACH (&shard->image.lanes, link) {
+        const struct lane *lane = CONTAINER_OF(link, struct lane, link);
+        buffer_byte(out, '{');
+        member_span(out, "egress", dictionary_name(&shard->image, lane->name));
+        member_number(out, "waiting", lane->count);
+        member_number(out, "bytes", lane->bytes);
+        member_number(out, "last", lane->last);
+        member_number(out, "taken", lane->taken);
+        text_append(out, "}\n");
+    }
+}
+
+static void run(struct shard *shard, const struct event_query *query, struct found *found)
+{
+    switch (query->kind) {
+    case QUERY_STATE: query_state(shard, query, found); return;
+    case QUERY_STATES: query_states(shard, query, found); return;
+    case QUERY_KEYS: query_keys(shard, query, found); return;
+    case QUERY_EXPORT: query_export(shard, query, found); return;
+    case QUERY_FUNCTIONS: query_functions(shard); return;
+    case QUERY_PARKED: query_parked(shard, query, found); return;
+    case QUERY_PARKED_ONE: query_parked_one(shard, query, found); return;
+    case QUERY_STATUS: query_status(shard); return;
+    case QUERY_EGRESS: query_egress(shard); return;
+    }
+}
+
+void decide_query(struct shard *shard, const struct shard_event *event, struct shard_update *update)
+{
+    struct event_query query = event->query;
+    if (query.limit == 0 || query.limit > ROWS_MAX) query.limit = ROWS_MAX;
+    struct found found = {.kind = ANSWER_ROWS};
+    buffer_init(&found.next);
+    buffer_clear(&shard->scratch);
+    run(shard, &query, &found);
+    struct wait *wait = wait_new(shard, event->waiter);
+    if (wait == NULL || shard->scratch.failed || found.next.failed ||
+        wait_set_bytes(shard, wait, buffer_span(&shard->scratch), buffer_span(&found.next),
+                       SPAN_EMPTY) != 0) {
+        if (wait != NULL) wait_free(shard, wait);
+        answer_text(update, event->waiter, ANSWER_FULL, "out of memory");
+    } else {
+        wait->kind = found.kind;
+        wait->number = found.number;
+        wait->type_name = found.type_name;
+        wait_gate(shard, wait, found.seq, update);
+    }
+    buffer_close(&found.next);
+}

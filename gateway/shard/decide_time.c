@@ -1,0 +1,133 @@
+/* Time: delayed messages that are due, back-offs that end, memory hygiene. */
+#include "shard/decide.h"
+#include "shard/shard.h"
+
+static void fire(struct shard *shard, struct shard_update *update)
+{
+    struct image *image = &shard->image;
+    uint64_t due[FIRE_MAX];
+    uint32_t count = 0;
+    /* The heap gives only its first: take each out and put it back, fold then finds it by number.
+     */
+    struct heap_node *taken[FIRE_MAX];
+    struct heap_node *node;
+    while (count < FIRE_MAX && (node = heap_first(&image->timers)) != NULL &&
+           node->key <= shard->overlay.now_ms) {
+        heap_remove(&image->timers, node);
+        taken[count] = node;
+        due[count++] = node->tie;
+    }
+    for (uint32_t i = 0; i < count; i++) heap_insert(&image->timers, taken[i]);
+    if (count == 0) return;
+    struct buffer *body = emit_begin(shard);
+    buffer_varint(body, count);
+    for (uint32_t i = 0; i < count; i++) buffer_varint(body, due[i]);
+    if (emit(shard, update, RECORD_FIRE) == 0) shard->metrics.messages_fired += count;
+}
+
+static void wake(struct shard *shard)
+{
+    struct heap_node *node;
+    while ((node = heap_first(&shard->overlay.wakes)) != NULL && node->key <= shard->overlay.now_ms)
+        flight_settle(shard, CONTAINER_OF(node, struct flight, wake));
+}
+
+static void evict_old(struct shard *shard, uint32_t number, struct shard_update *update)
+{
+    const struct slot *slot = &shard->image.slots[number];
+    uint32_t count = 0;
+    LIST_EACH (&slot->entries, link) {
+        const struct entry *entry = CONTAINER_OF(link, struct entry, order);
+        if (shard->overlay.now_ms - entry->created_ms < shard->overlay.config.dedup_window_ms)
+            break;
+        if (!list_empty(&entry->waiters) || count == EVICT_MAX) break;
+        count++;
+    }
+    if (count == 0) return;
+    struct buffer *body = emit_begin(shard);
+    buffer_varint(body, number);
+    buffer_varint(body, count);
+    if (emit(shard, update, RECORD_EVICT) == 0) shard->metrics.evicted += count;
+}
+
+static bool has_expired(const struct shard *shard, const struct cell *cell)
+{
+    const struct function *function = image_find_function(&shard->image, cell->type);
+    for (uint32_t i = 0; i < cell->value_count; i++)
+        if (value_expired(function, cell, &cell->values[i], shard->overlay.now_ms)) return true;
+    return false;
+}
+
+/* No purge during a flight: a response may still refresh what looks expired now. */
+static void purge_expired(struct shard *shard, uint32_t number, struct shard_update *update)
+{
+    struct slot *slot = &shard->image.slots[number];
+    for (struct table_node *node = table_next(&slot->cells, NULL), *next; node != NULL;
+         node = next) {
+        next = table_next(&slot->cells, node);
+        struct cell *cell = CONTAINER_OF(node, struct cell, node);
+        if (!has_expired(shard, cell)) continue;
+        const struct box *box = box_find(&shard->image, cell->type, cell_id(cell));
+        if (box != NULL && box->flight != NULL && box->flight->state == FLIGHT_SENT) continue;
+        struct buffer *body = emit_begin(shard);
+        buffer_varint(body, cell->type);
+        buffer_string(body, cell_id(cell));
+        if (emit(shard, update, RECORD_PURGE) != 0) return;
+        return; /* the table has changed: the next sweep goes on */
+    }
+}
+
+static bool needs_sweep(const struct shard *shard)
+{
+    if (shard->image.entry_count > 0) return true;
+    for (uint32_t i = 0; i < shard->image.function_capacity; i++) {
+        const struct function *function = shard->image.functions[i];
+        if (function == NULL || function->cell_count == 0) continue;
+        for (uint32_t j = 0; j < function->spec_count; j++)
+            if (function->specs[j].mode != EXPIRE_NEVER) return true;
+    }
+    return false;
+}
+
+static void sweep(struct shard *shard, struct shard_update *update)
+{
+    struct overlay *overlay = &shard->overlay;
+    if (overlay->now_ms < overlay->sweep_at_ms) return;
+    overlay->sweep_at_ms = overlay->now_ms + SWEEP_EVERY_MS;
+    for (int i = 0; i < SWEEP_SLOTS; i++) {
+        evict_old(shard, overlay->sweep_slot, update);
+        purge_expired(shard, overlay->sweep_slot, update);
+        overlay->sweep_slot = (overlay->sweep_slot + 1) % SLOTS;
+    }
+}
+
+void decide_tick(struct shard *shard, struct shard_update *update)
+{
+    fire(shard, update);
+    wake(shard);
+    sweep(shard, update);
+}
+
+static void earlier(int64_t *at_ms, int64_t candidate_ms)
+{
+    if (candidate_ms < *at_ms) *at_ms = candidate_ms;
+}
+
+int64_t shard_wake_at(const struct shard *shard)
+{
+    const struct overlay *overlay = &shard->overlay;
+    int64_t at_ms = INT64_MAX;
+    const struct heap_node *node = heap_first(&shard->image.timers);
+    if (node != NULL) earlier(&at_ms, node->key);
+    node = heap_first(&overlay->wakes);
+    if (node != NULL) earlier(&at_ms, node->key);
+    for (uint32_t i = 0; i < overlay->endpoint_count; i++) {
+        const struct endpoint *endpoint = &overlay->endpoints[i];
+        if (!list_empty(&endpoint->ready) && endpoint->open_until_ms > overlay->now_ms)
+            earlier(&at_ms, endpoint->open_until_ms);
+    }
+    if (needs_sweep(shard)) earlier(&at_ms, overlay->sweep_at_ms);
+    if (at_ms == INT64_MAX) return INT64_MAX;
+    int64_t wait_ms = at_ms - overlay->now_ms;
+    return overlay->mono_ms + (wait_ms < 0 ? 0 : wait_ms);
+}

@@ -1,0 +1,109 @@
+/* May a response be applied as it is? The first thing that is wrong with it, as a sentence for the
+ * operator. */
+#include "shard/effects_check.h"
+
+#include "base/text.h"
+
+static int refuse(struct buffer *why, const char *what, struct span name, const char *problem)
+{
+    buffer_clear(why);
+    text_append(why, what);
+    if (name.size > 0) {
+        text_append(why, " \"");
+        buffer_append(why, name.size > 128 ? span_of(name.at, 128) : name);
+        text_append(why, "\"");
+    }
+    text_append(why, problem);
+    return ERROR_INVALID;
+}
+
+static int check_mutation(const struct image *image, const struct function *function,
+                          const struct effect_mutation *mutation, struct buffer *why)
+{
+    uint32_t name = dictionary_find(image, mutation->name);
+    const struct spec *spec = name == 0 ? NULL : function_find_spec(function, name);
+    if (spec == NULL)
+        return refuse(why, "the response changes state", mutation->name,
+                      ", which the function has not registered");
+    if (mutation->is_delete ||
+        span_equal(dictionary_name(image, spec->type_name), mutation->type_name))
+        return 0;
+    refuse(why, "the response writes state", mutation->name, " as type \"");
+    buffer_append(why, mutation->type_name);
+    text_append(why, "\", but it is registered as \"");
+    buffer_append(why, dictionary_name(image, spec->type_name));
+    text_append(why, "\"");
+    return ERROR_INVALID;
+}
+
+static int check_target(const struct address *target, bool may_reply, struct buffer *why)
+{
+    if (!name_valid(target->type))
+        return refuse(why, "the response sends to function type", target->type,
+                      ", which is not \"namespace/name\"");
+    if (!id_valid(target->id))
+        return refuse(why, "the response sends to", target->type,
+                      " with an id that is empty, over 1024 bytes or not UTF-8");
+    if (!span_starts_with(target->type, NAME_RESERVED)) return 0;
+    if (may_reply && span_equal(target->type, NAME_REPLY)) return 0;
+    return refuse(why, "the response sends to", target->type,
+                  ": the namespace holdfast is reserved");
+}
+
+/* Does a token live when the response reaches its item i? Earlier items of the same response count.
+ */
+static bool token_lives(const struct image *image, const struct function_response *response,
+                        struct span id, size_t i)
+{
+    struct span token = response->delayed[i].token;
+    for (size_t j = i; j-- > 0;)
+        if (span_equal(response->delayed[j].token, token)) return !response->delayed[j].is_cancel;
+    return timer_find_token(image, id, token) != NULL;
+}
+
+static int check_delayed(const struct image *image, const struct function_response *response,
+                         struct span id, size_t i, struct buffer *why)
+{
+    const struct effect_delayed *delayed = &response->delayed[i];
+    if (delayed->token.size > TOKEN_SIZE_MAX)
+        return refuse(why, "the response uses cancel token", delayed->token,
+                      ", which is longer than 1024 bytes");
+    if (delayed->is_cancel) return 0;
+    int error = check_target(&delayed->target, false, why);
+    if (error != 0 || delayed->token.size == 0) return error;
+    if (!token_lives(image, response, id, i)) return 0;
+    return refuse(why, "the response sends a delayed message with cancel token", delayed->token,
+                  ", but one with this token waits already for this id");
+}
+
+int effects_check(const struct image *image, const struct overlay *overlay, const struct box *box,
+                  const struct function_response *response, struct buffer *why)
+{
+    const struct function *function = image_find_function(image, box->type);
+    int error = 0;
+    for (size_t i = 0; error == 0 && i < response->mutation_count; i++)
+        error = check_mutation(image, function, &response->mutations[i], why);
+    for (size_t i = 0; error == 0 && i < response->message_count; i++)
+        error = check_target(&response->messages[i].target, true, why);
+    for (size_t i = 0; error == 0 && i < response->delayed_count; i++)
+        error = check_delayed(image, response, box_id(box), i, why);
+    for (size_t i = 0; error == 0 && i < response->egress_count; i++) {
+        uint8_t name[2 * NAME_SIZE_MAX + 1];
+        struct span egress = effects_egress_name(&response->egress[i], name);
+        if (egress.size == 0 || egress_find(overlay, egress) == NULL)
+            error = refuse(why, "the response writes to egress", egress,
+                           ", which module.yaml does not declare");
+    }
+    return error;
+}
+
+struct span effects_egress_name(const struct effect_egress *egress,
+                                uint8_t name[2 * NAME_SIZE_MAX + 1])
+{
+    if (egress->name_space.size > NAME_SIZE_MAX || egress->type.size > NAME_SIZE_MAX)
+        return SPAN_EMPTY;
+    memcpy(name, egress->name_space.at, egress->name_space.size);
+    name[egress->name_space.size] = '/';
+    memcpy(name + egress->name_space.size + 1, egress->type.at, egress->type.size);
+    return span_of(name, egress->name_space.size + 1 + egress->type.size);
+}

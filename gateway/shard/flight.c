@@ -1,0 +1,148 @@
+/* Flights: where each address with mail stands. One function moves them, along allowed ways only.
+ */
+#include "base/check.h"
+#include "shard/overlay.h"
+
+#include <stdlib.h>
+
+/* Allowed moves; a bit for each state that may follow. */
+#define TO(state) (1u << (state))
+static const unsigned allowed[FLIGHT_STATES] = {
+    [FLIGHT_READY] = TO(FLIGHT_READY) | TO(FLIGHT_SENT) | TO(FLIGHT_WAIT_DURABLE) |
+                     TO(FLIGHT_RETRY_WAIT) | TO(FLIGHT_HELD) | TO(FLIGHT_PARKED),
+    [FLIGHT_WAIT_DURABLE] = TO(FLIGHT_READY) | TO(FLIGHT_HELD),
+    [FLIGHT_SENT] = TO(FLIGHT_READY) | TO(FLIGHT_RETRY_WAIT) | TO(FLIGHT_BLOCKED) |
+                    TO(FLIGHT_PARKED) | TO(FLIGHT_HELD),
+    [FLIGHT_RETRY_WAIT] = TO(FLIGHT_READY) | TO(FLIGHT_HELD),
+    [FLIGHT_BLOCKED] = TO(FLIGHT_READY) | TO(FLIGHT_HELD),
+    [FLIGHT_PARKED] = TO(FLIGHT_READY) | TO(FLIGHT_HELD) | TO(FLIGHT_PARKED),
+    [FLIGHT_HELD] = TO(FLIGHT_READY) | TO(FLIGHT_PARKED) | TO(FLIGHT_HELD),
+};
+
+static int grow_flights(struct overlay *overlay)
+{
+    if (overlay->flight_count < overlay->flight_capacity) return 0;
+    uint32_t capacity = overlay->flight_capacity == 0 ? 64 : overlay->flight_capacity * 2;
+    struct flight **flights = realloc(overlay->flights, capacity * sizeof *flights);
+    if (flights == NULL) return ERROR_MEMORY;
+    overlay->flights = flights;
+    overlay->flight_capacity = capacity;
+    return 0;
+}
+
+static struct flight *take_free(struct overlay *overlay)
+{
+    if (!list_empty(&overlay->free_flights)) {
+        struct flight *flight = LIST_FIRST(&overlay->free_flights, struct flight, link);
+        list_remove(&flight->link);
+        return flight;
+    }
+    if (grow_flights(overlay) != 0) return NULL;
+    struct flight *flight = calloc(1, sizeof *flight);
+    if (flight == NULL) return NULL;
+    list_init(&flight->link);
+    buffer_init(&flight->id_text);
+    flight->index = overlay->flight_count;
+    overlay->flights[overlay->flight_count++] = flight;
+    return flight;
+}
+
+void flight_reset(struct flight *flight)
+{
+    flight->tries = flight->attempts = flight->kills = 0;
+    flight->failed_ms = 0;
+    flight->batch_max = BATCH_MAX;
+}
+
+static void unlink_flight(struct overlay *overlay, struct flight *flight)
+{
+    if (flight->state == FLIGHT_READY && flight->endpoint < overlay->endpoint_count &&
+        !list_empty(&flight->link))
+        overlay->endpoints[flight->endpoint].ready_count--;
+    if (flight->state == FLIGHT_RETRY_WAIT || flight->state == FLIGHT_BLOCKED)
+        heap_remove(&overlay->wakes, &flight->wake);
+    list_remove(&flight->link);
+    overlay->state_counts[flight->state]--;
+}
+
+static void link_flight(struct overlay *overlay, struct flight *flight, enum flight_state state)
+{
+    flight->state = state;
+    overlay->state_counts[state]++;
+    if (state != FLIGHT_READY) {
+        list_append(&overlay->states[state], &flight->link);
+        return;
+    }
+    struct endpoint *endpoint = &overlay->endpoints[flight->endpoint];
+    list_append(&endpoint->ready, &flight->link);
+    endpoint->ready_count++;
+}
+
+struct flight *flight_get(struct shard *shard, struct box *box)
+{
+    if (box->flight != NULL) return box->flight;
+    struct flight *flight = take_free(&shard->overlay);
+    if (flight == NULL) {
+        shard->failed = true;
+        return NULL;
+    }
+    flight->box = box;
+    box->flight = flight;
+    flight_reset(flight);
+    flight->attempts = box->attempts;
+    flight->failed_ms = box->failed_ms;
+    link_flight(&shard->overlay, flight, FLIGHT_HELD); /* until it is settled */
+    return flight;
+}
+
+void flight_end(struct shard *shard, struct flight *flight)
+{
+    unlink_flight(&shard->overlay, flight);
+    if (flight->cell != NULL) cell_unref(&shard->image, flight->cell);
+    flight->cell = NULL;
+    flight->box->flight = NULL;
+    flight->box = NULL;
+    list_append(&shard->overlay.free_flights, &flight->link);
+}
+
+void flight_move(struct shard *shard, struct flight *flight, enum flight_state state)
+{
+    CHECK(allowed[flight->state] & TO(state));
+    unlink_flight(&shard->overlay, flight);
+    link_flight(&shard->overlay, flight, state);
+}
+
+void flight_sleep(struct shard *shard, struct flight *flight, enum flight_state state,
+                  int64_t until_ms)
+{
+    flight_move(shard, flight, state);
+    flight->wake.key = until_ms;
+    flight->wake.tie = flight->index;
+    heap_insert(&shard->overlay.wakes, &flight->wake);
+}
+
+struct flight *flight_find(struct shard *shard, uint64_t handle)
+{
+    uint32_t index = (uint32_t)handle;
+    if (index >= shard->overlay.flight_count) return NULL;
+    struct flight *flight = shard->overlay.flights[index];
+    if (flight->generation != (uint32_t)(handle >> 32) || flight->box == NULL ||
+        flight->state != FLIGHT_SENT)
+        return NULL;
+    return flight;
+}
+
+void flight_settle(struct shard *shard, struct flight *flight)
+{
+    int32_t endpoint = endpoint_of(shard, flight->box->type);
+    if (flight->box->parked) {
+        flight_move(shard, flight, FLIGHT_PARKED);
+    } else if (endpoint < 0) {
+        flight_move(shard, flight, FLIGHT_HELD);
+    } else {
+        CHECK(allowed[flight->state] & TO(FLIGHT_READY));
+        unlink_flight(&shard->overlay, flight);
+        flight->endpoint = (uint32_t)endpoint;
+        link_flight(&shard->overlay, flight, FLIGHT_READY);
+    }
+}

@@ -1,0 +1,74 @@
+/*
+ * A shard: the pure state machine at the heart of the gateway.
+ *
+ *     step(event) = decide (reads image + overlay) -> record(s) -> fold(image, record) -> overlay
+ * changes -> update replay      = fold(image, record)
+ *
+ * No clock, no I/O, no callback, no randomness. The same configuration and the same events give
+ * equal updates and an equal digest. Reading order: event.h, image.h, fold.c, then decide_*.c.
+ */
+#ifndef HOLDFAST_SHARD_SHARD_H
+#define HOLDFAST_SHARD_SHARD_H
+
+#include "shard/event.h"
+#include "shard/metrics.h"
+
+struct shard;
+
+/* ERROR_MEMORY. */
+int shard_open(struct shard **shard) MUST_USE;
+void shard_close(struct shard *shard);
+
+/* ---- Recovery: load the snapshot's blocks (globals first), then fold the journal, then start.
+ * ---- */
+
+/* ERROR_DAMAGED, ERROR_NEWER_FORMAT, ERROR_MEMORY. Blocks as shard_cut_next gave them. */
+int shard_load(struct shard *shard, uint32_t block, struct span bytes) MUST_USE;
+/* `count` records; the first must be seq + 1. ERROR_DAMAGED, ERROR_NEWER_FORMAT, ERROR_MEMORY. */
+int shard_replay(struct shard *shard, struct span records, uint64_t first_seq,
+                 uint32_t count) MUST_USE;
+/* Everything up to the image's seq is durable: builds the overlay. Call once, after EVENT_CONFIG is
+ * not yet needed. */
+int shard_start(struct shard *shard) MUST_USE;
+/* The record that begins an epoch, to be journaled and replayed before the start. */
+void shard_encode_open(struct buffer *out, uint32_t epoch, uint64_t lineage, struct span version);
+
+/* ---- The machine ---- */
+
+/* Appends to the update. The only error is a lack of memory in the middle of a fold's consequences
+   (ERROR_MEMORY): the owner must stop, having shown nothing of this update. Every refusal is an
+   answer. */
+int shard_step(struct shard *shard, const struct shard_event *event,
+               struct shard_update *update) MUST_USE;
+/* When EVENT_TICK is due, in the clock that the last event's mono_ms came from; INT64_MAX: never.
+ */
+int64_t shard_wake_at(const struct shard *shard);
+
+uint64_t shard_seq(const struct shard *shard);
+uint32_t shard_epoch(const struct shard *shard);
+uint64_t shard_lineage(const struct shard *shard);
+int64_t shard_time_ms(const struct shard *shard);
+/* Equal for images with equal content, however they came about. */
+uint64_t shard_digest(struct shard *shard);
+void shard_metrics(const struct shard *shard, struct shard_metrics *metrics);
+
+/* ---- Snapshots: the image at one seq, read out in pieces while the shard goes on. ---- */
+
+enum { SHARD_BLOCK_GLOBALS = 4096 };
+
+/* Starts a cut at the current seq; blocks that did not change after since_seq are told as kept. One
+   at a time. ERROR_MEMORY, ERROR_EXISTS. */
+int shard_cut_begin(struct shard *shard, uint64_t since_seq) MUST_USE;
+struct cut_block {
+    uint32_t block;
+    bool keep;         /* unchanged: bytes are not given */
+    struct span bytes; /* empty: nothing in this slot; valid until the next call */
+};
+/* False: all have been given; the cut has ended. */
+bool shard_cut_next(struct shard *shard, struct cut_block *block);
+/* The cut ran out of memory: its blocks so far must not be published. */
+bool shard_cut_failed(const struct shard *shard);
+void shard_cut_end(struct shard *shard);
+uint64_t shard_cut_seq(const struct shard *shard);
+
+#endif

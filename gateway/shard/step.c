@@ -1,0 +1,220 @@
+#include "shard/shard.h"
+
+#include "base/check.h"
+#include "shard/cut.h"
+#include "shard/decide.h"
+
+#include <stdlib.h>
+
+int shard_open(struct shard **opened)
+{
+    struct shard *shard = calloc(1, sizeof *shard);
+    if (shard == NULL) return ERROR_MEMORY;
+    int error = image_init(&shard->image);
+    if (error != 0) goto free_shard;
+    error = overlay_init(&shard->overlay);
+    if (error != 0) goto close_image;
+    buffer_init(&shard->body);
+    buffer_init(&shard->scratch);
+    *opened = shard;
+    return 0;
+close_image:
+    image_close(&shard->image);
+free_shard:
+    free(shard);
+    return error;
+}
+
+void shard_close(struct shard *shard)
+{
+    if (shard == NULL) return;
+    if (shard->cut != NULL) shard_cut_end(shard);
+    overlay_close(&shard->overlay, &shard->image);
+    image_close(&shard->image);
+    buffer_close(&shard->body);
+    buffer_close(&shard->scratch);
+    free(shard);
+}
+
+void shard_encode_open(struct buffer *out, uint32_t epoch, uint64_t lineage, struct span version)
+{
+    struct buffer body;
+    buffer_init(&body);
+    record_open_write(&body, &(struct record_open){epoch, lineage, RECORD_FORMAT, version});
+    if (body.failed)
+        out->failed = true;
+    else
+        record_write(out, RECORD_OPEN, 0, buffer_span(&body));
+    buffer_close(&body);
+}
+
+int shard_replay(struct shard *shard, struct span records, uint64_t first_seq, uint32_t count)
+{
+    if (first_seq != shard->image.seq + 1) return ERROR_DAMAGED;
+    struct reader in = reader_of(records);
+    for (uint32_t i = 0; i < count; i++) {
+        struct record record;
+        record_read(&in, &record);
+        if (in.failed) return ERROR_DAMAGED;
+        int error = fold_prepare(&shard->image, &record);
+        if (error != 0) return error;
+        fold(&shard->image, &record);
+    }
+    return reader_done(&in) ? 0 : ERROR_DAMAGED;
+}
+
+int shard_start(struct shard *shard)
+{
+    struct image *image = &shard->image;
+    shard->overlay.durable_seq = image->seq;
+    shard->overlay.now_ms = image->time_ms;
+    LIST_EACH (&image->answered, link) {
+        list_remove(link); /* nobody waits yet */
+    }
+    for (uint32_t i = 0; i < SLOTS; i++) {
+        struct table_node *node = table_next(&image->slots[i].boxes, NULL);
+        for (; node != NULL; node = table_next(&image->slots[i].boxes, node))
+            box_wake(image, CONTAINER_OF(node, struct box, node));
+    }
+    return 0;
+}
+
+static void configure(struct shard *shard, const struct shard_config *config)
+{
+    struct overlay *overlay = &shard->overlay;
+    if (endpoints_configure(shard, config) != 0) {
+        shard->failed = true;
+        return;
+    }
+    static const enum flight_state unsettled[] = {FLIGHT_READY, FLIGHT_HELD};
+    for (size_t i = 0; i < sizeof unsettled / sizeof unsettled[0]; i++) {
+        struct list *list = &overlay->states[unsettled[i]];
+        uint64_t count = overlay->state_counts[unsettled[i]];
+        for (; count > 0 && !list_empty(list); count--) {
+            struct flight *flight = LIST_FIRST(list, struct flight, link);
+            flight->endpoint = UINT32_MAX;
+            flight_settle(shard, flight);
+        }
+    }
+}
+
+/* A box that fold has changed: its flight goes where it belongs now. */
+static void settle(struct shard *shard, struct box *box, struct shard_update *update)
+{
+    list_remove(&box->woken);
+    if (box->flight != NULL && box->flight->state == FLIGHT_SENT) return;
+    if (box_first_write(box) != NULL) {
+        decide_write(shard, box, update); /* wakes the box again when there is more in it */
+        return;
+    }
+    struct flight *flight = flight_get(shard, box);
+    if (flight == NULL) return;
+    if (flight->state == FLIGHT_HELD || flight->state == FLIGHT_PARKED)
+        flight_settle(shard, flight);
+}
+
+static void settle_all(struct shard *shard, struct shard_update *update)
+{
+    while (!shard->failed && !list_empty(&shard->image.woken))
+        settle(shard, LIST_FIRST(&shard->image.woken, struct box, woken), update);
+}
+
+static void became_durable(struct shard *shard, uint64_t seq, struct shard_update *update)
+{
+    struct overlay *overlay = &shard->overlay;
+    CHECK(seq <= shard->image.seq);
+    if (seq <= overlay->durable_seq) return;
+    overlay->durable_seq = seq;
+    waits_release(shard, update);
+    uint64_t count = overlay->state_counts[FLIGHT_WAIT_DURABLE];
+    for (; count > 0; count--)
+        flight_settle(shard,
+                      LIST_FIRST(&overlay->states[FLIGHT_WAIT_DURABLE], struct flight, link));
+    pulls_release(shard, update);
+}
+
+static void decide(struct shard *shard, const struct shard_event *event,
+                   struct shard_update *update)
+{
+    switch (event->kind) {
+    case EVENT_CONFIG: configure(shard, &event->config); return;
+    case EVENT_MESSAGE: decide_message(shard, event, update); return;
+    case EVENT_ATTACH: decide_attach(shard, event, update); return;
+    case EVENT_DETACH: wait_forget(shard, event->waiter); return;
+    case EVENT_CANCEL: decide_cancel(shard, event, update); return;
+    case EVENT_RESPONSE: decide_response(shard, &event->response, update); return;
+    case EVENT_DURABLE: became_durable(shard, event->durable_seq, update); return;
+    case EVENT_TICK: decide_tick(shard, update); return;
+    case EVENT_QUERY: decide_query(shard, event, update); return;
+    case EVENT_OPERATOR: decide_operator(shard, event, update); return;
+    case EVENT_STATE: decide_state(shard, event, update); return;
+    case EVENT_PULL: decide_pull(shard, event, update); return;
+    case EVENT_PULL_ACK: decide_pull_ack(shard, event, update); return;
+    }
+    CHECK(false);
+}
+
+int shard_step(struct shard *shard, const struct shard_event *event, struct shard_update *update)
+{
+    if (shard->failed) return ERROR_MEMORY;
+    overlay_tell_time(shard, &event->clock);
+    decide(shard, event, update);
+    replies_release(shard, update);
+    settle_all(shard, update);
+    dispatch(shard, update);
+    if (!list_empty(&shard->overlay.lane_waits) && shard->image.seq > shard->overlay.durable_seq)
+        update->commit_wanted = true;
+    memory_unreserve(&shard->image.memory);
+    return shard->failed || update->records.failed ? ERROR_MEMORY : 0;
+}
+
+uint64_t shard_seq(const struct shard *shard)
+{
+    return shard->image.seq;
+}
+
+uint32_t shard_epoch(const struct shard *shard)
+{
+    return shard->image.epoch;
+}
+
+uint64_t shard_lineage(const struct shard *shard)
+{
+    return shard->image.lineage;
+}
+
+int64_t shard_time_ms(const struct shard *shard)
+{
+    return shard->overlay.now_ms;
+}
+
+void shard_metrics(const struct shard *shard, struct shard_metrics *metrics)
+{
+    const struct image *image = &shard->image;
+    const struct overlay *overlay = &shard->overlay;
+    *metrics = shard->metrics;
+    metrics->replies_dropped = image->replies_dropped;
+    metrics->seq = image->seq;
+    metrics->durable_seq = overlay->durable_seq;
+    metrics->epoch = image->epoch;
+    metrics->lineage = image->lineage;
+    metrics->keys = image->cell_count;
+    metrics->mailbox_messages = image->message_count;
+    metrics->delayed = image->timer_count;
+    metrics->entries = image->entry_count;
+    metrics->parked_now = image->parked_count;
+    metrics->egress_waiting = image->letter_count;
+    metrics->waiters = overlay->wait_count;
+    metrics->ready = overlay->state_counts[FLIGHT_READY];
+    metrics->sent = overlay->state_counts[FLIGHT_SENT];
+    metrics->retry_wait = overlay->state_counts[FLIGHT_RETRY_WAIT];
+    metrics->blocked_now = overlay->state_counts[FLIGHT_BLOCKED];
+    metrics->held = overlay->state_counts[FLIGHT_HELD];
+    metrics->wait_durable = overlay->state_counts[FLIGHT_WAIT_DURABLE];
+    metrics->state_bytes = image->cell_bytes;
+    metrics->mailbox_bytes = image->message_bytes;
+    metrics->delayed_bytes = image->timer_bytes;
+    metrics->entry_bytes = image->entry_bytes;
+    metrics->egress_bytes = image->letter_bytes;
+    metrics->memory_bytes = image->memory.used;
+}

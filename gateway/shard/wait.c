@@ -1,0 +1,120 @@
+/* Waiters: who waits for what, and answers that are held until the journal has caught up. */
+#include "base/check.h"
+#include "shard/overlay.h"
+
+#include <stdlib.h>
+
+static uint64_t waiter_hash(waiter_t waiter)
+{
+    return waiter * 0x9e3779b97f4a7c15u;
+}
+
+struct wait *wait_new(struct shard *shard, waiter_t waiter)
+{
+    struct wait *wait = calloc(1, sizeof *wait);
+    if (wait == NULL) return NULL;
+    wait->waiter = waiter;
+    list_init(&wait->link);
+    if (waiter == 0) return wait;
+    table_insert(&shard->overlay.waits, &shard->image.memory, &wait->node, waiter_hash(waiter));
+    shard->overlay.wait_count++;
+    return wait;
+}
+
+void wait_free(struct shard *shard, struct wait *wait)
+{
+    if (wait->waiter != 0) {
+        table_remove(&shard->overlay.waits, &wait->node);
+        shard->overlay.wait_count--;
+    }
+    list_remove(&wait->link);
+    free(wait->bytes);
+    free(wait);
+}
+
+void wait_forget(struct shard *shard, waiter_t waiter)
+{
+    struct table_node *node = table_chain(&shard->overlay.waits, waiter_hash(waiter));
+    for (; node != NULL; node = node->next) {
+        struct wait *wait = CONTAINER_OF(node, struct wait, node);
+        if (wait->waiter != waiter) continue;
+        wait_free(shard, wait);
+        return;
+    }
+}
+
+int wait_set_bytes(struct shard *shard, struct wait *wait, struct span body, struct span next,
+                   struct span text)
+{
+    (void)shard;
+    size_t size = body.size + next.size + text.size;
+    uint8_t *bytes = malloc(size + 1);
+    if (bytes == NULL) return ERROR_MEMORY;
+    uint8_t *at = bytes;
+    struct span parts[3] = {body, next, text};
+    for (int i = 0; i < 3; i++) {
+        if (parts[i].size > 0) memcpy(at, parts[i].at, parts[i].size);
+        at += parts[i].size;
+    }
+    free(wait->bytes);
+    wait->bytes = bytes;
+    wait->body_size = (uint32_t)body.size;
+    wait->next_size = (uint32_t)next.size;
+    wait->text_size = (uint32_t)text.size;
+    return 0;
+}
+
+static void answer_wait(struct shard *shard, const struct wait *wait, struct shard_update *update)
+{
+    struct buffer id;
+    buffer_init(&id);
+    if (wait->id_seq != 0)
+        message_id_text(&id, &shard->image, wait->id_epoch, wait->id_seq, wait->id_index);
+    struct shard_answer answer = {
+        .waiter = wait->waiter, .kind = wait->kind, .number = wait->number};
+    answer.message_id = buffer_span(&id);
+    if (wait->type_name != 0) answer.type_name = dictionary_name(&shard->image, wait->type_name);
+    answer.body = span_of(wait->bytes, wait->body_size);
+    answer.next =
+        span_of(wait->bytes == NULL ? NULL : wait->bytes + wait->body_size, wait->next_size);
+    answer.text =
+        span_of(wait->bytes == NULL ? NULL : wait->bytes + wait->body_size + wait->next_size,
+                wait->text_size);
+    if (id.failed)
+        shard->failed = true;
+    else
+        answer_now(update, &answer);
+    buffer_close(&id);
+}
+
+static void release(struct shard *shard, struct wait *wait, struct shard_update *update)
+{
+    if (wait->waiter != 0) answer_wait(shard, wait, update);
+    wait_free(shard, wait);
+}
+
+void wait_gate(struct shard *shard, struct wait *wait, uint64_t seq, struct shard_update *update)
+{
+    wait->place = WAIT_GATE;
+    wait->seq = seq;
+    list_remove(&wait->link);
+    if (seq <= shard->overlay.durable_seq) {
+        release(shard, wait, update);
+        return;
+    }
+    /* By seq: nearly always the largest so far. */
+    struct list *after = shard->overlay.gates.prev;
+    while (after != &shard->overlay.gates && CONTAINER_OF(after, struct wait, link)->seq > seq)
+        after = after->prev;
+    list_prepend(after, &wait->link);
+    update->commit_wanted = true;
+}
+
+void waits_release(struct shard *shard, struct shard_update *update)
+{
+    while (!list_empty(&shard->overlay.gates)) {
+        struct wait *wait = LIST_FIRST(&shard->overlay.gates, struct wait, link);
+        if (wait->seq > shard->overlay.durable_seq) return;
+        release(shard, wait, update);
+    }
+}
