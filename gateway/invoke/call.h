@@ -40,6 +40,8 @@ struct call {
     int32_t stream;
     bool stream_reused;       /* its connection was idle before */
     uint64_t stream_bytes_in; /* of the connection when the call was sent */
+    unsigned header_count;
+    bool head_read;
     struct buffer body;
     size_t body_sent;
 };

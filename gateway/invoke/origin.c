@@ -159,8 +159,8 @@ static struct connection *shared_with_room(const struct origin *origin)
 
 void origin_call(struct origin *origin, struct call *call)
 {
-    struct connection *shared = shared_with_room(origin);
     call->origin = origin;
+    struct connection *shared = origin->waiting_count == 0 ? shared_with_room(origin) : NULL;
     if (shared != NULL) {
         h2_send(shared, call);
     } else if (!list_empty(&origin->idle)) {
@@ -182,6 +182,16 @@ void origin_retry(struct origin *origin, struct call *call)
     call->place = CALL_RETRYING;
     origin->endpoint->invoke->metrics.stale_retries++;
     connection_open(origin, call);
+}
+
+void origin_again(struct origin *origin, struct call *call)
+{
+    call->retried = true;
+    call->place = CALL_WAITING;
+    call->connection = NULL;
+    origin->endpoint->invoke->metrics.stale_retries++;
+    list_prepend(&origin->waiting, &call->link);
+    origin->waiting_count++;
 }
 
 static void expire_waiting(struct call *call)

@@ -49,6 +49,9 @@ void origin_call_expired(struct call *call);
 /* The call's stale connection is gone: once again, on a new one of its own. */
 void origin_retry(struct origin *origin, struct call *call);
 
+/* The call is certain not to have been taken: to the front of the line, uncounted. */
+void origin_again(struct origin *origin, struct call *call);
+
 /* What a connection tells: it is ready for its first call; free for the next one; can take more
  * streams. */
 void origin_ready(struct origin *origin, struct connection *connection);
