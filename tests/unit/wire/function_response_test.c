@@ -5,6 +5,7 @@
 
 #include <criterion/criterion.h>
 #include <stdio.h>
+#include <sys/resource.h>
 
 static struct function_response response;
 static struct golden golden;
@@ -214,3 +215,41 @@ Test(function_response, long_names)
     cr_assert_str_eq(response.errmsg.text,
                      "invocation_result.outgoing_messages[0].target.id: more than 1024 bytes");
 }
+
+#if defined(__has_feature)
+#define HAS_FEATURE(x) __has_feature(x)
+#else
+#define HAS_FEATURE(x) 0
+#endif
+
+/* A sanitizer's allocator needs address space of its own: these run in plain builds only. */
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) &&                             \
+    !HAS_FEATURE(address_sanitizer) && !HAS_FEATURE(thread_sanitizer)
+Test(function_response, out_of_memory)
+{
+    enum { COUNT = FUNCTION_MESSAGES_MAX };
+    static struct effect_message messages[COUNT];
+    for (int i = 0; i < COUNT; i++)
+        messages[i].target = (struct address){SPAN_LITERAL("a/b"), SPAN_LITERAL("c")};
+    struct function_response full = {.messages = messages, .message_count = COUNT};
+    struct buffer out, more;
+    buffer_init(&out);
+    buffer_init(&more);
+    function_response_encode(&out, &full);
+    struct rlimit limit, none = {0, 0};
+    getrlimit(RLIMIT_AS, &limit);
+    none.rlim_max = limit.rlim_max;
+    setrlimit(RLIMIT_AS, &none);
+    int error = function_response_parse(&response, buffer_span(&out), NULL);
+    function_response_encode(&more, &full);
+    setrlimit(RLIMIT_AS, &limit);
+    cr_assert_eq(error, ERROR_MEMORY);
+    cr_assert_not_null(strstr(response.errmsg.text, "]: out of memory"), "%s",
+                       response.errmsg.text);
+    cr_assert(more.failed && more.size == 0 && response.message_count == 0);
+    cr_assert_eq(function_response_parse(&response, buffer_span(&out), NULL), 0);
+    cr_assert_eq(response.message_count, COUNT);
+    buffer_close(&more);
+    buffer_close(&out);
+}
+#endif
