@@ -118,10 +118,9 @@ void request_abandon(struct request *request);
 /* refusal.c */
 void refusal_filter_register(struct server *server, h2o_pathconf_t *path);
 
-/* problem.c: a problem document without address. */
+/* problem.c */
 struct buffer;
-void problem_encode(struct buffer *out, int status, const char *code, const char *detail,
-                    struct span address);
+void problem_encode(struct buffer *out, const struct http_problem_document *problem);
 const char *status_reason(int status);
 
 #endif

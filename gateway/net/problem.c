@@ -2,6 +2,7 @@
 #include "net/internal.h"
 
 #include "base/buffer.h"
+#include "base/check.h"
 #include "base/text.h"
 
 #include <stdio.h>
@@ -48,34 +49,50 @@ static void member_text(struct buffer *out, const char *name, struct span value)
     text_json_string(out, value);
 }
 
-void problem_encode(struct buffer *out, int status, const char *code, const char *detail,
-                    struct span address)
+void problem_encode(struct buffer *out, const struct http_problem_document *problem)
 {
     buffer_byte(out, '{');
     member_text(out, "type", SPAN_LITERAL("about:blank"));
-    member_text(out, "title", span_text(status_reason(status)));
+    member_text(out, "title", span_text(status_reason(problem->status)));
     text_json_member(out, "status");
-    text_decimal(out, (uint64_t)status);
-    member_text(out, "code", span_text(code));
-    member_text(out, "detail", span_text(detail));
-    if (address.size > 0) member_text(out, "address", address);
+    text_decimal(out, (uint64_t)problem->status);
+    member_text(out, "code", span_text(problem->code));
+    member_text(out, "detail", problem->detail);
+    if (problem->address.size > 0) member_text(out, "address", problem->address);
+    if (problem->members.size > 0) buffer_byte(out, ',');
+    buffer_append(out, problem->members);
     text_append(out, "}\n");
+}
+
+void http_problem_answer(struct http_request *request, const struct http_problem_document *problem)
+{
+    struct buffer body;
+    char seconds[16];
+    size_t count = 0;
+    struct http_header headers[HTTP_PROBLEM_HEADERS_MAX + 2];
+    CHECK(problem->header_count <= HTTP_PROBLEM_HEADERS_MAX);
+    headers[count++] = (struct http_header){SPAN_LITERAL("content-type"),
+                                            SPAN_LITERAL("application/problem+json")};
+    if (problem->retry_after_s > 0) {
+        int digits = snprintf(seconds, sizeof seconds, "%d", problem->retry_after_s);
+        headers[count++] =
+            (struct http_header){SPAN_LITERAL("retry-after"), span_of(seconds, (size_t)digits)};
+    }
+    for (size_t i = 0; i < problem->header_count; i++) headers[count++] = problem->headers[i];
+    buffer_init(&body);
+    problem_encode(&body, problem);
+    if (body.failed) buffer_truncate(&body, 0);
+    http_answer(request, problem->status, headers, count, buffer_span(&body));
+    buffer_close(&body);
 }
 
 void http_problem(struct http_request *request, int status, const char *code, const char *detail,
                   struct span address, int retry_after_s)
 {
-    struct buffer body;
-    char seconds[16];
-    struct http_header headers[] = {
-        {SPAN_LITERAL("content-type"), SPAN_LITERAL("application/problem+json")},
-        {SPAN_LITERAL("retry-after"), SPAN_EMPTY},
-    };
-    buffer_init(&body);
-    problem_encode(&body, status, code, detail, address);
-    if (body.failed) buffer_truncate(&body, 0);
-    int digits = snprintf(seconds, sizeof seconds, "%d", retry_after_s);
-    headers[1].value = span_of(seconds, (size_t)digits);
-    http_answer(request, status, headers, retry_after_s > 0 ? 2 : 1, buffer_span(&body));
-    buffer_close(&body);
+    struct http_problem_document problem = {.status = status,
+                                            .code = code,
+                                            .detail = span_text(detail),
+                                            .address = address,
+                                            .retry_after_s = retry_after_s};
+    http_problem_answer(request, &problem);
 }

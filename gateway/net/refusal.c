@@ -44,9 +44,12 @@ static h2o_iovec_t document(struct server *server, h2o_req_t *req)
 {
     struct buffer body;
     char text[128];
+    struct http_problem_document problem = {
+        .status = req->res.status,
+        .code = code_of(req->res.status),
+        .detail = span_text(detail_of(server, req->res.status, text))};
     buffer_init(&body);
-    problem_encode(&body, req->res.status, code_of(req->res.status),
-                   detail_of(server, req->res.status, text), SPAN_EMPTY);
+    problem_encode(&body, &problem);
     h2o_iovec_t copy = body.failed ? h2o_iovec_init(NULL, 0)
                                    : h2o_strdup(&req->pool, (const char *)body.at, body.size);
     buffer_close(&body);

@@ -81,4 +81,20 @@ void http_answer(struct http_request *request, int status, const struct http_hea
 void http_problem(struct http_request *request, int status, const char *code, const char *detail,
                   struct span address, int retry_after_s);
 
+/* The same with everything that a problem may carry; what is left out is not there. */
+struct http_problem_document {
+    int status;
+    const char *code;
+    struct span detail;
+    struct span address;
+    int retry_after_s;
+    struct span members;               /* more of them, as JSON: "a":"b","c":1 */
+    const struct http_header *headers; /* more of them */
+    size_t header_count;               /* at most HTTP_PROBLEM_HEADERS_MAX */
+};
+
+enum { HTTP_PROBLEM_HEADERS_MAX = 6 };
+
+void http_problem_answer(struct http_request *request, const struct http_problem_document *problem);
+
 #endif
