@@ -49,11 +49,12 @@ static void stop_waiting(struct ask *ask)
 
 static void refuse(struct ask *ask, int status, const char *code, struct span detail)
 {
-    char text[400];
-    size_t size = detail.size < sizeof text - 1 ? detail.size : sizeof text - 1;
-    if (size > 0) memcpy(text, detail.at, size);
-    text[size] = '\0';
-    http_problem(ask->request, status, code, text, ask->name, status == 503 ? 1 : 0);
+    const struct http_problem_document problem = {.status = status,
+                                                  .code = code,
+                                                  .detail = detail,
+                                                  .address = ask->name,
+                                                  .retry_after_s = status == 503 ? 1 : 0};
+    http_problem_answer(ask->request, &problem);
 }
 
 /* Everything but success. */

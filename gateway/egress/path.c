@@ -26,13 +26,12 @@ bool egress_number_parse(struct span text, uint64_t max, uint64_t *number)
 
 void egress_answer_method(struct http_request *request, const char *allowed)
 {
-    const struct http_header headers[] = {
-        {SPAN_LITERAL("allow"), span_text(allowed)},
-        {SPAN_LITERAL("content-type"), SPAN_LITERAL("application/problem+json")},
-    };
-    http_answer(
-        request, 405, headers, 2,
-        SPAN_LITERAL("{\"type\":\"about:blank\",\"title\":\"Method Not Allowed\",\"status\":405,"
-                     "\"code\":\"method-not-allowed\",\"detail\":\"The Allow header says which "
-                     "method this path takes.\"}"));
+    const struct http_header header = {SPAN_LITERAL("allow"), span_text(allowed)};
+    const struct http_problem_document problem = {
+        .status = 405,
+        .code = "method-not-allowed",
+        .detail = SPAN_LITERAL("The Allow header says which methods this path takes."),
+        .headers = &header,
+        .header_count = 1};
+    http_problem_answer(request, &problem);
 }

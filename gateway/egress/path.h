@@ -8,7 +8,7 @@
 bool egress_path_take(struct span *path, struct span *segment);
 /* A decimal number of digits only, at most `max`. */
 bool egress_number_parse(struct span text, uint64_t max, uint64_t *number);
-/* 405 with Allow (one method), which http_problem has no room for. */
+/* 405 with Allow. */
 void egress_answer_method(struct http_request *request, const char *allowed);
 
 #endif
