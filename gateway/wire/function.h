@@ -1,7 +1,8 @@
 /*
- * The StateFun 3.x request-reply protocol (io.statefun.sdk.reqreply): bytes to structs and back, without
- * copies and without protobuf. Every span points into the caller's bytes. Message values travel as the
- * raw bytes of their TypedValue, so that fields we do not know are forwarded byte for byte.
+ * The StateFun 3.x request-reply protocol (io.statefun.sdk.reqreply): bytes to structs and back,
+ * without copies and without protobuf. Every span points into the caller's bytes. Message values
+ * travel as the raw bytes of their TypedValue, so that fields we do not know are forwarded byte for
+ * byte.
  */
 #ifndef HOLDFAST_WIRE_FUNCTION_H
 #define HOLDFAST_WIRE_FUNCTION_H
@@ -55,8 +56,8 @@ struct effect_message {
 /* In the order of the response: a cancel after a send with the same token takes it back. */
 struct effect_delayed {
     bool is_cancel;
-    struct span token;   /* may be empty on a send */
-    int64_t delay_ms;    /* 0..FUNCTION_TIME_MS_MAX */
+    struct span token; /* may be empty on a send */
+    int64_t delay_ms;  /* 0..FUNCTION_TIME_MS_MAX */
     struct address target;
     struct span argument;
 };
@@ -97,8 +98,8 @@ enum {
 /* Delays and times to live: so that adding one to a clock cannot overflow. */
 #define FUNCTION_TIME_MS_MAX (INT64_MAX / 4)
 
-/* Memory for function types, which travel in two halves and are one name here. Grows in blocks that do
-   not move; a clear keeps them for the next message. */
+/* Memory for function types, which travel in two halves and are one name here. Grows in blocks that
+   do not move; a clear keeps them for the next message. */
 struct function_names_block;
 struct function_names {
     struct function_names_block *first;
@@ -135,16 +136,15 @@ void function_response_init(struct function_response *response);
 void function_response_close(struct function_response *response);
 
 /*
- * Parses a whole FromFunction. 0 bytes = no effects. Accepts any field order, unknown fields and absent
- * defaults. As protobuf does, the last member of a repeated oneof wins and a repeated message field is
- * merged, with one exception: an argument that comes in two non-empty parts is refused, since raw bytes
- * in two places cannot be one slice.
- * Refuses, with field and reason in errmsg: broken bytes, groups, a known field of another wire type,
- * unknown enum values, text that is not UTF-8, names that are not "ns/name", empty or over-long names, ids
- * and tokens, a MODIFY without type, delays below 0, a time to live below 1, a cancel without token, more
- * than a limit allows. What a later oneof member takes back is checked too.
- * The spans point into `bytes` and into the response. ERROR_MALFORMED, ERROR_TOO_LARGE, ERROR_MEMORY; the
- * counts are 0 then.
+ * Parses a whole FromFunction. 0 bytes = no effects. Accepts any field order, unknown fields and
+ * absent defaults. As protobuf does, the last member of a repeated oneof wins and a repeated
+ * message field is merged, with one exception: an argument that comes in two non-empty parts is
+ * refused, since raw bytes in two places cannot be one slice. Refuses, with field and reason in
+ * errmsg: broken bytes, groups, a known field of another wire type, unknown enum values, text that
+ * is not UTF-8, names that are not "ns/name", empty or over-long names, ids and tokens, a MODIFY
+ * without type, delays below 0, a time to live below 1, a cancel without token, more than a limit
+ * allows. What a later oneof member takes back is checked too. The spans point into `bytes` and
+ * into the response. ERROR_MALFORMED, ERROR_TOO_LARGE, ERROR_MEMORY; the counts are 0 then.
  */
 int function_response_parse(struct function_response *response, struct span bytes,
                             const struct function_limits *limits) MUST_USE;
@@ -155,9 +155,10 @@ size_t function_request_size(const struct function_request *request);
 /* Appends a ToFunction. Sticky failure as in buffer.h. */
 void function_request_encode(struct buffer *out, const struct function_request *request);
 
-/* The inverse of the two, for tests, embedded functions and tools. States and messages go to the caller's
-   arrays of at most the given capacity; joined names to `names`, which is cleared first. A caller that is
-   an empty Address counts as none. ERROR_MALFORMED, ERROR_TOO_LARGE, ERROR_MEMORY. */
+/* The inverse of the two, for tests, embedded functions and tools. States and messages go to the
+   caller's arrays of at most the given capacity; joined names to `names`, which is cleared first. A
+   caller that is an empty Address counts as none. ERROR_MALFORMED, ERROR_TOO_LARGE, ERROR_MEMORY.
+ */
 int function_request_parse(struct span bytes, struct function_request *request,
                            struct function_names *names, struct function_state *states,
                            size_t states_max, struct function_message *messages,
