@@ -25,14 +25,19 @@ NO_ANSWER = (OSError, http.client.HTTPException)
 
 
 def free_ports(count):
-    probes = [socket.socket() for _ in range(count)]
-    try:
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]
-    finally:
-        for probe in probes:
-            probe.close()
+    """Below the range of outgoing connections, lest a client that knocks during a restart is connected to itself."""
+    ports = []
+    while len(ports) < count:
+        port = random.SystemRandom().randrange(10240, 32768)
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        if port not in ports:
+            ports.append(port)
+    return ports
 
 
 def request(port, method, path, body=None, headers=None, timeout_s=10):

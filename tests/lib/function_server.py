@@ -4,6 +4,7 @@ import struct
 import threading
 import time
 
+import processes
 import wire
 
 OCTETS = "application/octet-stream"
@@ -82,8 +83,8 @@ class FunctionServer:
     def listen(self):
         self.listener = socket.socket()
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.port = self.port or processes.free_port()
         self.listener.bind(("127.0.0.1", self.port))
-        self.port = self.listener.getsockname()[1]
         self.listener.listen(512)
         self.stopping = threading.Event()
         threading.Thread(target=self._accept, args=(self.listener, self.stopping), daemon=True).start()

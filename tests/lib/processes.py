@@ -1,6 +1,7 @@
 """Child processes that cannot outlive the tests: each is killed at exit, and by the kernel if we are killed ourselves."""
 import atexit
 import os
+import random
 import shutil
 import signal
 import socket
@@ -9,6 +10,7 @@ import sys
 import time
 
 _children = []
+_random = random.SystemRandom()
 _SETPRIV = shutil.which("setpriv")
 
 
@@ -61,21 +63,30 @@ def install_cleanup():
 
 
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    return free_ports(1)[0]
 
 
 def free_ports(count):
-    """Different ports, all free at this moment."""
-    probes = [socket.socket() for _ in range(count)]
-    try:
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]
-    finally:
-        for probe in probes:
-            probe.close()
+    """Different ports, all free at this moment.
+
+    Below the range from which the kernel takes ports of outgoing connections: a client that knocks at the port of a server
+    that is just restarting could otherwise be given that very port, and be connected to itself.
+    """
+    with open("/proc/sys/net/ipv4/ip_local_port_range") as file:
+        lowest = int(file.read().split()[0])
+    first = 10240 if lowest > 12000 else 1024
+    ports = []
+    while len(ports) < count:
+        port = _random.randrange(first, lowest)
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        if port not in ports:
+            ports.append(port)
+    return ports
 
 
 def wait_until(condition, timeout_s, what, every_s=0.02):
