@@ -298,6 +298,16 @@ bool egress_handle(struct egress *egress, struct http_request *request)
     return true;
 }
 
+void egress_handle_last(void *egress, struct http_request *request)
+{
+    if (egress_handle(egress, request)) return;
+    http_problem(
+        request, 404, "not-found",
+        "There is nothing at this path of the data side. Health, metrics and parked addresses "
+        "are on the operations side (--admin).",
+        SPAN_EMPTY, 0);
+}
+
 void egress_drain(struct egress *egress)
 {
     egress->draining = true;

@@ -44,6 +44,8 @@ void egress_init(struct egress *egress, struct port *port, struct loop *loop);
 /* False: the path is not of here and the request is untouched. True: it is answered now or later.
  */
 bool egress_handle(struct egress *egress, struct http_request *request);
+/* The same as an http_handler, the last of a chain: 404 for every other path. */
+void egress_handle_last(void *egress, struct http_request *request);
 /* Before the server drains: answers every waiting pull with an empty list, and none waits from now
  * on. */
 void egress_drain(struct egress *egress);

@@ -13,13 +13,6 @@ static struct egress egress;
 static struct http_reply reply;
 static bool allowed = true;
 
-static void handle(void *context, struct http_request *request)
-{
-    (void)context;
-    if (!egress_handle(&egress, request))
-        http_problem(request, 404, "somebody-else", "not of the egress", SPAN_EMPTY, 0);
-}
-
 static bool allow(void *context, struct http_request *request, struct span name_space)
 {
     cr_assert_eq(context, &allowed);
@@ -30,7 +23,7 @@ static bool allow(void *context, struct http_request *request, struct span name_
 
 static void set_up(void)
 {
-    server_thread_start(&thread, SERVER_LIMITS, handle, NULL);
+    server_thread_start(&thread, SERVER_LIMITS, egress_handle_last, &egress);
     fake_port_init(&fake, &thread.loop);
     egress_init(&egress, &fake.port, &thread.loop);
     egress.allow = allow;
@@ -168,7 +161,7 @@ Test(pull, methods_and_paths)
                                          "/v1/send/a/b/c"};
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
         ask("GET", others[i], NULL);
-        problem(404, "somebody-else");
+        problem(404, "not-found");
     }
     cr_assert_str_eq(fake.log, "");
 }
