@@ -52,7 +52,8 @@ static int write_format(const char *directory, struct errmsg *errmsg)
     return file_replace(directory, "format", span_of(text, (size_t)size), errmsg);
 }
 
-int layout_open(struct lock **lock, const char *directory, enum lock_role role, struct errmsg *errmsg)
+int layout_open(struct lock **lock, const char *directory, enum lock_role role,
+                struct errmsg *errmsg)
 {
     char path[FILE_PATH_MAX];
     struct lock *held;
@@ -62,7 +63,9 @@ int layout_open(struct lock **lock, const char *directory, enum lock_role role, 
     if (error != 0) return error;
     error = layout_check_format(directory, errmsg);
     if (error == ERROR_NOT_FOUND) error = write_format(directory, errmsg);
-    if (error != 0) lock_release(held, role);
-    else *lock = held;
+    if (error != 0)
+        lock_release(held, role);
+    else
+        *lock = held;
     return error;
 }

@@ -31,6 +31,9 @@ typedef int snapshot_block(void *context, uint32_t block, struct span bytes);
    removed. ERROR_DAMAGED (file and offset), ERROR_NEWER_FORMAT, ERROR_IO. */
 int snapshots_open(struct snapshots **snapshots, const char *directory,
                    struct snapshot_info *newest, struct errmsg *errmsg) MUST_USE;
+/* How many published snapshots stay on disk, the newest included: 1 unless said otherwise. An older
+   one serves `holdfast repair` when the newest is damaged. */
+void snapshots_retain(struct snapshots *snapshots, uint32_t count);
 /* Reads and verifies every block of the newest. */
 int snapshots_load(struct snapshots *snapshots, snapshot_block *block, void *context,
                    struct errmsg *errmsg) MUST_USE;
