@@ -96,6 +96,23 @@ class Client:
                             {"Content-Type": "application/json"})
 
 
+def all_keys(client, typename, limit=500):
+    """Every id of a function type that has state, page after page; [] when the type is unknown."""
+    found, after = [], ""
+    for _ in range(10_000):
+        answer = client.request("GET", f"/v1/keys/{typename}?limit={limit}" + (f"&after={segment(after)}" if after else ""))
+        if answer.status == 404:
+            return found
+        page = answer.json()
+        if len(page["keys"]) > limit:
+            raise AssertionError(f"{len(page['keys'])} keys, limit {limit}")
+        found += [key["id"] if isinstance(key, dict) else key for key in page["keys"]]
+        after = page.get("next") or ""
+        if not after:
+            return found
+    raise AssertionError(f"keys of {typename} have no end")
+
+
 def record_bytes(record):
     """The payload of one pulled record."""
     if "base64" in record:

@@ -3,7 +3,7 @@ import threading
 import time
 
 import wire
-from client import segment
+from client import all_keys
 from scripts import COUNT, LOG, counted, stored
 from story import story
 
@@ -93,23 +93,15 @@ def keys(t):
     t.status(gateway.client.call("e2e/g/other", "1"), 200)
     t.wait(lambda: all(stored(gateway, f"e2e/f/{id}") == 1 for id in wanted), "all have state")
 
-    def listing(limit):
-        found, after = [], ""
-        for _ in range(100):
-            answer = t.status(gateway.client.request("GET", f"/v1/keys/e2e/f?limit={limit}&after={segment(after)}"), 200).json()
-            page = answer["keys"]
-            t.check(len(page) <= limit, f"{len(page)} of {limit}")
-            found += page
-            after = answer.get("next") or ""
-            if not after:
-                return found
-        return found
-
-    first = listing(7)
+    first = all_keys(gateway.client, "e2e/f", 7)
     t.equal(sorted(first), sorted(wanted), "each once")
-    t.equal(listing(7), first, "stable")
-    t.equal(listing(1000), first, "whatever the page size")
-    t.problem(gateway.client.request("GET", "/v1/keys/no/body"), 404)
+    t.equal(all_keys(gateway.client, "e2e/f", 7), first, "stable")
+    t.equal(all_keys(gateway.client, "e2e/f", 1000), first, "whatever the page size")
+    gateway.restart()
+    t.equal(all_keys(gateway.client, "e2e/f", 7), first, "also after SIGKILL")
+    t.equal(all_keys(gateway.client, "no/body"), [])
+    for query in ("limit=0", "limit=x", "limit=-1"):
+        t.problem(gateway.client.request("GET", f"/v1/keys/e2e/f?{query}"), 400, "limit")
 
 
 @story("export from one gateway, import into another")
