@@ -6,7 +6,7 @@ enum { SECOND_MS = 1000, MINUTE_MS = 60 * SECOND_MS };
 
 static const char *const log_formats[] = {"text", "json", NULL};
 
-_Static_assert(sizeof(enum log_format) == sizeof(int), "FIELD_CHOICE writes an int");
+_Static_assert(sizeof(enum log_choice) == sizeof(int), "FIELD_CHOICE writes an int");
 
 #define AT(member) offsetof(struct gateway_settings, member)
 

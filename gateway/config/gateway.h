@@ -10,7 +10,7 @@
 
 #include <stdint.h>
 
-enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
+enum log_choice { LOG_AS_TEXT, LOG_AS_JSON };
 
 /* Where a value came from. */
 enum origin_kind { ORIGIN_DEFAULT, ORIGIN_FILE, ORIGIN_ENVIRONMENT, ORIGIN_FLAG };
@@ -66,7 +66,7 @@ struct gateway_settings {
     uint32_t workers; /* 0: automatic */
     uint32_t shards;
     uint64_t memory_bytes; /* 0: automatic, 75 % of the cgroup's or the host's limit */
-    enum log_format log;
+    enum log_choice log;
     int64_t drain_ms;
     int64_t snapshot_every_ms;
     uint64_t snapshot_bytes;

@@ -62,12 +62,10 @@ static int intern_playground(struct apply *apply, const struct effect_egress *eg
 
 static int intern_egress(struct apply *apply, const struct effect_egress *egress)
 {
-    uint8_t bytes[2 * NAME_SIZE_MAX + 1];
-    struct span name = effects_egress_name(egress, bytes);
-    switch (egress_find(&apply->shard->overlay, name)->kind) {
+    switch (egress_find(&apply->shard->overlay, egress->name)->kind) {
     case EGRESS_PLAYGROUND: return intern_playground(apply, egress);
     case EGRESS_DISCARD: push_none(apply); return 0;
-    case EGRESS_PULL: push_number(apply, name); return 0;
+    case EGRESS_PULL: push_number(apply, egress->name); return 0;
     }
     return ERROR_INVALID;
 }

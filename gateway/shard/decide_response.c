@@ -122,12 +122,20 @@ static void succeed(struct shard *shard, struct flight *flight,
     if (flight->endpoint < shard->overlay.endpoint_count)
         endpoint_succeeded(&shard->overlay.endpoints[flight->endpoint]);
     if (response->response->incomplete) {
-        shard->metrics.results[7]++;
         register_states(shard, flight, response->response, update);
         return;
     }
-    shard->metrics.results[OUTCOME_RESULT]++;
     apply_effects(shard, flight, response->response, update);
+}
+
+static void count_result(struct shard *shard, const struct flight *flight,
+                         const struct event_response *response)
+{
+    bool handshake = response->outcome == OUTCOME_RESULT && response->response->incomplete;
+    int result = handshake ? 7 : (int)response->outcome;
+    shard->metrics.results[result]++;
+    if (flight->endpoint < shard->overlay.endpoint_count)
+        shard->overlay.endpoints[flight->endpoint].results[result]++;
 }
 
 void decide_response(struct shard *shard, const struct event_response *response,
@@ -139,7 +147,7 @@ void decide_response(struct shard *shard, const struct event_response *response,
         return;
     }
     call_done(shard, flight);
-    if (response->outcome != OUTCOME_RESULT) shard->metrics.results[response->outcome]++;
+    count_result(shard, flight, response);
     switch (response->outcome) {
     case OUTCOME_RESULT: succeed(shard, flight, response, update); return;
     case OUTCOME_BAD_ANSWER: fail_address(shard, flight, response->text, update); return;

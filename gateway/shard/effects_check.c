@@ -88,22 +88,10 @@ int effects_check(const struct image *image, const struct overlay *overlay, cons
     for (size_t i = 0; error == 0 && i < response->delayed_count; i++)
         error = check_delayed(image, response, box_id(box), i, why);
     for (size_t i = 0; error == 0 && i < response->egress_count; i++) {
-        uint8_t name[2 * NAME_SIZE_MAX + 1];
-        struct span egress = effects_egress_name(&response->egress[i], name);
-        if (egress.size == 0 || egress_find(overlay, egress) == NULL)
+        struct span egress = response->egress[i].name;
+        if (egress_find(overlay, egress) == NULL)
             error = refuse(why, "the response writes to egress", egress,
                            ", which module.yaml does not declare");
     }
     return error;
-}
-
-struct span effects_egress_name(const struct effect_egress *egress,
-                                uint8_t name[2 * NAME_SIZE_MAX + 1])
-{
-    if (egress->name_space.size > NAME_SIZE_MAX || egress->type.size > NAME_SIZE_MAX)
-        return SPAN_EMPTY;
-    memcpy(name, egress->name_space.at, egress->name_space.size);
-    name[egress->name_space.size] = '/';
-    memcpy(name + egress->name_space.size + 1, egress->type.at, egress->type.size);
-    return span_of(name, egress->name_space.size + 1 + egress->type.size);
 }

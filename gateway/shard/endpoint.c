@@ -52,6 +52,7 @@ static void init_endpoint(struct overlay *overlay, struct endpoint *endpoint,
     if (before == NULL) return;
     endpoint->window = before->window;
     endpoint->failures = before->failures;
+    memcpy(endpoint->results, before->results, sizeof endpoint->results);
     endpoint->open_until_ms = before->open_until_ms;
     if (endpoint->window > config->window_max) endpoint->window = config->window_max;
 }

@@ -2,8 +2,7 @@
 #ifndef HOLDFAST_SHARD_METRICS_H
 #define HOLDFAST_SHARD_METRICS_H
 
-#include <stddef.h>
-#include <stdint.h>
+#include "base/span.h"
 
 enum { METRICS_BATCH_BUCKETS = 11, METRICS_SECONDS_BUCKETS = 16 };
 
@@ -40,6 +39,23 @@ struct shard_metrics {
     uint64_t keys, mailbox_messages, delayed, entries, parked_now, egress_waiting, waiters;
     uint64_t ready, sent, retry_wait, blocked_now, held, wait_durable;
     size_t state_bytes, mailbox_bytes, delayed_bytes, entry_bytes, egress_bytes, memory_bytes;
+};
+
+struct shard_endpoint_metrics {
+    struct span pattern; /* valid until the next configuration */
+    uint64_t results[8]; /* as above */
+    uint32_t in_flight;
+    bool is_open; /* its circuit */
+    uint32_t failures;
+    uint64_t messages; /* in mailboxes of its types */
+    uint64_t keys;
+    uint64_t parked;
+};
+
+struct shard_lane_metrics {
+    struct span name;
+    uint64_t waiting;
+    size_t bytes;
 };
 
 #endif

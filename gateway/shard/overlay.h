@@ -63,6 +63,7 @@ struct endpoint {
     uint32_t window;
     uint32_t failures;     /* in a row; > 0: half open, one call at a time */
     int64_t open_until_ms; /* shard time; no call before */
+    uint64_t results[8];   /* calls by outcome; a handshake at 7 */
     struct flight *alone;  /* the only call, while it is the only one */
 };
 

@@ -24,7 +24,8 @@ void shard_close(struct shard *shard);
 
 /* ERROR_DAMAGED, ERROR_NEWER_FORMAT, ERROR_MEMORY. Blocks as shard_cut_next gave them. */
 int shard_load(struct shard *shard, uint32_t block, struct span bytes) MUST_USE;
-/* `count` records; the first must be seq + 1. ERROR_DAMAGED, ERROR_NEWER_FORMAT, ERROR_MEMORY. */
+/* `count` records from first_seq on; those up to the image's seq are skipped. ERROR_DAMAGED: a
+   hole, or a record that does not fit. ERROR_NEWER_FORMAT, ERROR_MEMORY. */
 int shard_replay(struct shard *shard, struct span records, uint64_t first_seq,
                  uint32_t count) MUST_USE;
 /* Everything up to the image's seq is durable: builds the overlay. Call once, after EVENT_CONFIG is
@@ -51,6 +52,11 @@ int64_t shard_time_ms(const struct shard *shard);
 /* Equal for images with equal content, however they came about. */
 uint64_t shard_digest(struct shard *shard);
 void shard_metrics(const struct shard *shard, struct shard_metrics *metrics);
+/* False: there is no endpoint, or lane, of that index. */
+bool shard_endpoint_metrics(struct shard *shard, size_t index,
+                            struct shard_endpoint_metrics *metrics);
+bool shard_lane_metrics(const struct shard *shard, size_t index,
+                        struct shard_lane_metrics *metrics);
 
 /* ---- Snapshots: the image at one seq, read out in pieces while the shard goes on. ---- */
 

@@ -50,12 +50,13 @@ void shard_encode_open(struct buffer *out, uint32_t epoch, uint64_t lineage, str
 
 int shard_replay(struct shard *shard, struct span records, uint64_t first_seq, uint32_t count)
 {
-    if (first_seq != shard->image.seq + 1) return ERROR_DAMAGED;
+    if (first_seq > shard->image.seq + 1) return ERROR_DAMAGED; /* a hole */
     struct reader in = reader_of(records);
     for (uint32_t i = 0; i < count; i++) {
         struct record record;
         record_read(&in, &record);
         if (in.failed) return ERROR_DAMAGED;
+        if (first_seq + i <= shard->image.seq) continue;
         int error = fold_prepare(&shard->image, &record);
         if (error != 0) return error;
         fold(&shard->image, &record);
@@ -166,6 +167,47 @@ int shard_step(struct shard *shard, const struct shard_event *event, struct shar
         update->commit_wanted = true;
     memory_unreserve(&shard->image.memory);
     return shard->failed || update->records.failed ? ERROR_MEMORY : 0;
+}
+
+static void sum_functions(struct shard *shard, size_t index, struct shard_endpoint_metrics *metrics)
+{
+    for (uint32_t type = 1; type < shard->image.function_capacity; type++) {
+        const struct function *function = shard->image.functions[type];
+        if (function == NULL || endpoint_of(shard, type) != (int32_t)index) continue;
+        metrics->messages += function->message_count;
+        metrics->keys += function->cell_count;
+    }
+    LIST_EACH (&shard->overlay.states[FLIGHT_PARKED], link) {
+        const struct flight *flight = CONTAINER_OF(link, struct flight, link);
+        if (endpoint_of(shard, flight->box->type) == (int32_t)index) metrics->parked++;
+    }
+}
+
+bool shard_endpoint_metrics(struct shard *shard, size_t index,
+                            struct shard_endpoint_metrics *metrics)
+{
+    if (index >= shard->overlay.endpoint_count) return false;
+    const struct endpoint *endpoint = &shard->overlay.endpoints[index];
+    *metrics =
+        (struct shard_endpoint_metrics){.pattern = endpoint->config.pattern,
+                                        .in_flight = endpoint->in_flight,
+                                        .is_open = shard->overlay.now_ms < endpoint->open_until_ms,
+                                        .failures = endpoint->failures};
+    memcpy(metrics->results, endpoint->results, sizeof metrics->results);
+    sum_functions(shard, index, metrics);
+    return true;
+}
+
+bool shard_lane_metrics(const struct shard *shard, size_t index, struct shard_lane_metrics *metrics)
+{
+    LIST_EACH (&shard->image.lanes, link) {
+        const struct lane *lane = CONTAINER_OF(link, struct lane, link);
+        if (index-- > 0) continue;
+        *metrics = (struct shard_lane_metrics){dictionary_name(&shard->image, lane->name),
+                                               lane->count, lane->bytes};
+        return true;
+    }
+    return false;
 }
 
 uint64_t shard_seq(const struct shard *shard)

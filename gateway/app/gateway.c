@@ -1,0 +1,206 @@
+#include "app/gateway.h"
+
+#include "app/state.h"
+#include "os/clock.h"
+#include "os/log.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { LOOK_US = 100000 };
+
+static void engine_failed(void *context, const char *why)
+{
+    (void)context;
+    LOG(LOG_ERROR, "engine_failed", LOG_TEXT("why", why),
+        LOG_TEXT("hint", "nothing that was acknowledged is lost; mend the cause and start again"));
+    _exit(EXIT_FAILED); /* not another byte may leave: no handlers, no destructors */
+}
+
+/* ---- Settings ---- */
+
+static int load(struct gateway *gateway, struct settings *settings)
+{
+    const struct gateway_options *options = gateway->options;
+    struct problems problems;
+    problems_init(&problems);
+    int error =
+        settings_load(settings, options->files, options->file_count, options->flags, &problems);
+    if (error == 0) {
+        error = settings_refuse_unbuilt(settings, &problems);
+        if (error != 0) settings_close(settings);
+    }
+    if (error != 0) problems_print(&problems, stderr);
+    return error;
+}
+
+static int load_tokens(struct gateway *gateway, const struct settings *settings,
+                       struct errmsg *errmsg)
+{
+    gateway->has_tokens = settings->gateway.token_file != NULL;
+    return gateway->has_tokens ? tokens_load(&gateway->tokens, settings->gateway.token_file, errmsg)
+                               : 0;
+}
+
+/* SIGHUP: what is wrong with the new files is told, and the old ones stay in force. */
+static void reload(struct gateway *gateway)
+{
+    struct settings settings;
+    struct errmsg errmsg;
+    if (gateway->drain != DRAIN_NOT) return;
+    if (load(gateway, &settings) != 0) {
+        LOG(LOG_ERROR, "reload_failed",
+            LOG_TEXT("why", "the module files have errors; nothing has changed"));
+        return;
+    }
+    int error = load_tokens(gateway, &settings, &errmsg);
+    if (error == 0) error = wiring_configure(gateway, &settings, &errmsg);
+    if (error != 0) {
+        LOG(LOG_ERROR, "reload_failed", LOG_TEXT("why", errmsg.text));
+        settings_close(&settings);
+        return;
+    }
+    settings_close(&gateway->settings);
+    gateway->settings = settings;
+    LOG(LOG_INFO, "reloaded", LOG_NUMBER("endpoints", (int64_t)settings.endpoint_count));
+}
+
+static void signal_came(struct signals *signals, int number)
+{
+    struct gateway *gateway = CONTAINER_OF(signals, struct gateway, signals);
+    if (number == SIGHUP) {
+        reload(gateway);
+    } else if (gateway->drain == DRAIN_NOT) {
+        drain_begin(gateway);
+    } else {
+        LOG_BARE(LOG_WARN, "stopped_at_once");
+        gateway->stop = true;
+    }
+}
+
+/* ---- The turn ---- */
+
+static void turn_ended(struct loop_turn_end *turn_end)
+{
+    struct gateway *gateway = CONTAINER_OF(turn_end, struct gateway, turn_end);
+    int64_t now_us = loop_now_us(&gateway->loop);
+    drain_turn(gateway);
+    if (now_us - gateway->looked_us < LOOK_US) return;
+    gateway->looked_us = now_us;
+    struct journal_metrics metrics;
+    journal_metrics(gateway->engine.journal, &metrics);
+    if (metrics.full != gateway->ingress.disk_full) {
+        if (metrics.full)
+            LOG_BARE(LOG_WARN, "disk_full");
+        else
+            LOG_BARE(LOG_INFO, "disk_has_room");
+    }
+    gateway->ingress.disk_full = metrics.full;
+}
+
+static int run(struct gateway *gateway)
+{
+    while (!gateway->stop) {
+        int error = server_turn(gateway->server);
+        if (error != 0) {
+            LOG(LOG_ERROR, "loop_failed", LOG_TEXT("why", error_text(error)));
+            return EXIT_FAILED;
+        }
+    }
+    return EXIT_DONE;
+}
+
+/* ---- Begin and end ---- */
+
+static int tell(const char *event, int error, const struct errmsg *errmsg)
+{
+    LOG(LOG_ERROR, event, LOG_TEXT("why", errmsg->text[0] == 0 ? error_text(error) : errmsg->text));
+    return error == ERROR_DAMAGED || error == ERROR_NEWER_FORMAT ? EXIT_DAMAGED : EXIT_FAILED;
+}
+
+static int open_engine(struct gateway *gateway, struct errmsg *errmsg)
+{
+    const struct gateway_settings *settings = &gateway->settings.gateway;
+    struct engine_options options = {.directory = settings->data,
+                                     .loop = &gateway->loop,
+                                     .snapshot_bytes = settings->snapshot_bytes,
+                                     .snapshot_every_ms = settings->snapshot_every_ms,
+                                     .failed = engine_failed,
+                                     .failed_context = gateway};
+    int error = engine_open(&gateway->engine, &options, errmsg);
+    if (error != 0) return error;
+    LOG(LOG_INFO, "recovered", LOG_TEXT("data", settings->data),
+        LOG_UNSIGNED("seq", shard_seq(gateway->engine.shard)),
+        LOG_NUMBER("epoch", shard_epoch(gateway->engine.shard)),
+        LOG_UNSIGNED("records", gateway->engine.recovery_records),
+        LOG_NUMBER("ms", gateway->engine.recovery_us / 1000));
+    return 0;
+}
+
+/* Each step leaves what is open to its successor's failure: labels named after what they undo. */
+static int start(struct gateway *gateway)
+{
+    struct errmsg errmsg = {{0}};
+    struct server_limits limits = {.body_max = 33554432,
+                                   .connections_max = 10000,
+                                   .head_timeout_ms = 30000,
+                                   .idle_timeout_ms = 60000};
+    int code = EXIT_FAILED;
+    int error = load_tokens(gateway, &gateway->settings, &errmsg);
+    if (error != 0) return tell("tokens_failed", error, &errmsg);
+    error = loop_init(&gateway->loop);
+    if (error == 0) error = signals_open(&gateway->signals, &gateway->loop, signal_came);
+    if (error != 0) return tell("loop_failed", error, &errmsg);
+    error = server_open(&gateway->server, &gateway->loop, &limits, &errmsg);
+    if (error != 0) {
+        code = tell("server_failed", error, &errmsg);
+        goto close_loop;
+    }
+    error = open_engine(gateway, &errmsg);
+    if (error != 0) {
+        code = tell("recovery_failed", error, &errmsg);
+        goto close_server;
+    }
+    sources_init(gateway);
+    error = wiring_configure(gateway, &gateway->settings, &errmsg);
+    if (error == 0) error = wiring_listen(gateway, &errmsg);
+    if (error != 0) {
+        code = tell("start_failed", error, &errmsg);
+        goto close_engine;
+    }
+    gateway->turn_end.run = turn_ended;
+    loop_at_turn_end(&gateway->loop, &gateway->turn_end);
+    LOG(LOG_INFO, "ready", LOG_TEXT("version", HOLDFAST_VERSION));
+    loop_touch(&gateway->loop);
+    code = run(gateway);
+    server_drain(gateway->server);
+close_engine:
+    server_close(gateway->server);
+    engine_close(&gateway->engine);
+    sources_close(gateway);
+    gateway->server = NULL;
+close_server:
+    if (gateway->server != NULL) server_close(gateway->server);
+close_loop:
+    signals_close(&gateway->signals);
+    loop_close(&gateway->loop);
+    return code;
+}
+
+int gateway_run(const struct gateway_options *options)
+{
+    struct gateway *gateway = calloc(1, sizeof *gateway);
+    if (gateway == NULL) return EXIT_FAILED;
+    gateway->options = options;
+    tokens_init(&gateway->tokens);
+    int code = EXIT_USAGE;
+    if (load(gateway, &gateway->settings) == 0) {
+        log_init((enum log_format)gateway->settings.gateway.log);
+        code = start(gateway);
+        settings_close(&gateway->settings);
+    }
+    tokens_close(&gateway->tokens);
+    free(gateway);
+    return code;
+}

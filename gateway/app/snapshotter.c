@@ -1,0 +1,221 @@
+#include "app/engine.h"
+#include "os/clock.h"
+#include "os/log.h"
+
+enum {
+    QUOTA_BYTES = 256 << 10, /* of blocks read per turn */
+    QUOTA_SLOTS = 512,       /* empty and kept slots cost too */
+    BACKLOG_MAX = 8 << 20,   /* given to the writer and not yet on disk */
+    POLL_US = 5000,
+    LOOK_US = 1000000, /* how often the journal's size is looked at while it grows */
+};
+
+static struct engine *engine_of(struct snapshotter *snapshotter)
+{
+    return snapshotter->options.engine;
+}
+
+static void set_timer(struct snapshotter *snapshotter, int64_t delay_us)
+{
+    struct loop *loop = engine_of(snapshotter)->loop;
+    loop_timer_set(loop, &snapshotter->timer, loop_now_us(loop) + delay_us);
+}
+
+static void woken(struct loop_timer *timer)
+{
+    struct snapshotter *snapshotter = CONTAINER_OF(timer, struct snapshotter, timer);
+    loop_touch(engine_of(snapshotter)->loop);
+}
+
+int snapshotter_open(struct snapshotter *snapshotter, const struct snapshotter_options *options,
+                     struct snapshot_info *newest, struct errmsg *errmsg)
+{
+    *snapshotter = (struct snapshotter){.options = *options, .last_us = clock_mono_us()};
+    list_init(&snapshotter->waiters);
+    snapshotter->timer.expired = woken;
+    int error =
+        snapshots_open(&snapshotter->snapshots, options->directory, &snapshotter->newest, errmsg);
+    *newest = snapshotter->newest;
+    return error;
+}
+
+static void tell(struct snapshotter *snapshotter, int error, const char *why)
+{
+    while (!list_empty(&snapshotter->waiters)) {
+        struct snapshot_waiter *waiter =
+            LIST_FIRST(&snapshotter->waiters, struct snapshot_waiter, link);
+        list_remove(&waiter->link);
+        waiter->done(waiter, error, &snapshotter->newest, why);
+    }
+}
+
+static void finish(struct snapshotter *snapshotter)
+{
+    shard_cut_end(engine_of(snapshotter)->shard);
+    snapshotter->phase = SNAPSHOTTER_IDLE;
+    snapshotter->took_us = clock_mono_us() - snapshotter->begun_us;
+}
+
+static void give_up(struct snapshotter *snapshotter, const char *why)
+{
+    finish(snapshotter);
+    snapshotter->failed++;
+    LOG(LOG_WARN, "snapshot_failed", LOG_NUMBER("seq", snapshotter->cut_seq), LOG_TEXT("why", why));
+    tell(snapshotter, ERROR_IO, why);
+}
+
+static void begin(struct snapshotter *snapshotter)
+{
+    struct shard *shard = engine_of(snapshotter)->shard;
+    snapshotter->begun_us = snapshotter->last_us = clock_mono_us();
+    snapshotter->cut_seq = shard_seq(shard);
+    struct snapshot_info info = {.seq = shard_seq(shard),
+                                 .lineage = shard_lineage(shard),
+                                 .epoch = shard_epoch(shard),
+                                 .created_ms = clock_wall_us() / 1000};
+    int error = shard_cut_begin(shard, snapshotter->newest.seq);
+    if (error == 0) error = snapshot_begin(snapshotter->snapshots, &info);
+    if (error != 0) {
+        give_up(snapshotter, error_text(error));
+        return;
+    }
+    snapshotter->phase = SNAPSHOTTER_READING;
+}
+
+/* The journal carries the cut: nothing of it may be published before the records it rests on. */
+static void ask_for_commit(struct snapshotter *snapshotter)
+{
+    struct engine *engine = engine_of(snapshotter);
+    snapshotter->phase = SNAPSHOTTER_SYNCING;
+    if (journal_durable(engine->journal) < snapshotter->cut_seq) journal_commit(engine->journal);
+}
+
+static void read_blocks(struct snapshotter *snapshotter)
+{
+    struct shard *shard = engine_of(snapshotter)->shard;
+    size_t bytes = 0;
+    for (int i = 0; i < QUOTA_SLOTS && bytes < QUOTA_BYTES; i++) {
+        if (snapshot_backlog(snapshotter->snapshots) > BACKLOG_MAX) return;
+        struct cut_block block;
+        if (!shard_cut_next(shard, &block)) {
+            if (!shard_cut_failed(shard)) {
+                ask_for_commit(snapshotter);
+                return;
+            }
+            snapshot_abort(snapshotter->snapshots);
+            give_up(snapshotter, "out of memory");
+            return;
+        }
+        bytes += block.bytes.size;
+        if (block.keep) {
+            snapshot_keep(snapshotter->snapshots, block.block);
+        } else if (snapshot_write(snapshotter->snapshots, block.block, block.bytes) != 0) {
+            snapshot_abort(snapshotter->snapshots);
+            give_up(snapshotter, "out of memory");
+            return;
+        }
+    }
+}
+
+static void published(struct snapshotter *snapshotter, const struct snapshot_info *info)
+{
+    struct engine *engine = engine_of(snapshotter);
+    finish(snapshotter);
+    snapshotter->newest = *info;
+    snapshotter->published++;
+    LOG(LOG_INFO, "snapshot_published", LOG_UNSIGNED("seq", info->seq),
+        LOG_UNSIGNED("bytes", info->block_bytes), LOG_NUMBER("ms", snapshotter->took_us / 1000));
+    if (journal_trim(engine->journal, info->seq) != 0)
+        LOG(LOG_WARN, "journal_trim_failed", LOG_UNSIGNED("seq", info->seq));
+    tell(snapshotter, 0, "");
+}
+
+/* A failure of the writer shows in any phase. */
+static void poll(struct snapshotter *snapshotter)
+{
+    struct snapshot_info info = {0};
+    struct errmsg errmsg = {{0}};
+    enum snapshot_state state = snapshot_poll(snapshotter->snapshots, &info, &errmsg);
+    if (state == SNAPSHOT_FAILED)
+        give_up(snapshotter, errmsg.text);
+    else if (state == SNAPSHOT_PUBLISHED)
+        published(snapshotter, &info);
+}
+
+static bool is_due(struct snapshotter *snapshotter)
+{
+    struct engine *engine = engine_of(snapshotter);
+    const struct snapshotter_options *options = &snapshotter->options;
+    if (!list_empty(&snapshotter->waiters)) return true;
+    if (shard_seq(engine->shard) <= snapshotter->newest.seq + 1) return false;
+    int64_t now_us = clock_mono_us();
+    if (options->every_ms > 0 && now_us - snapshotter->last_us >= options->every_ms * 1000)
+        return true;
+    if (options->journal_bytes == 0 || now_us - snapshotter->last_us < LOOK_US / 10) return false;
+    struct journal_metrics metrics;
+    journal_metrics(engine->journal, &metrics);
+    return metrics.bytes_since_trim >= options->journal_bytes;
+}
+
+/* While records come in there are turns, and so looks; without any there is nothing to snapshot. */
+static void look(struct snapshotter *snapshotter)
+{
+    if (snapshotter->timer.set && list_empty(&snapshotter->waiters)) return;
+    if (is_due(snapshotter)) {
+        begin(snapshotter);
+        set_timer(snapshotter, 0);
+    } else if (shard_seq(engine_of(snapshotter)->shard) > snapshotter->newest.seq + 1) {
+        int64_t left_us =
+            snapshotter->options.every_ms * 1000 - (clock_mono_us() - snapshotter->last_us);
+        struct journal_metrics metrics;
+        journal_metrics(engine_of(snapshotter)->journal, &metrics);
+        /* Far from the limit there is no need to look every second. */
+        bool near =
+            snapshotter->options.journal_bytes > 0 && metrics.commits != snapshotter->seen_commits;
+        snapshotter->seen_commits = metrics.commits;
+        if (near) left_us = LOOK_US;
+        if (left_us > 0) set_timer(snapshotter, left_us);
+    }
+}
+
+void snapshotter_turn(struct snapshotter *snapshotter)
+{
+    struct engine *engine = engine_of(snapshotter);
+    switch (snapshotter->phase) {
+    case SNAPSHOTTER_IDLE: look(snapshotter); return;
+    case SNAPSHOTTER_READING: read_blocks(snapshotter); break;
+    case SNAPSHOTTER_SYNCING:
+        if (journal_durable(engine->journal) < snapshotter->cut_seq) break;
+        snapshot_finish(snapshotter->snapshots);
+        snapshotter->phase = SNAPSHOTTER_PUBLISHING;
+        break;
+    case SNAPSHOTTER_PUBLISHING: break;
+    }
+    if (snapshotter->phase != SNAPSHOTTER_IDLE) poll(snapshotter);
+    if (snapshotter->phase == SNAPSHOTTER_READING)
+        set_timer(snapshotter, POLL_US / 10);
+    else if (snapshotter->phase != SNAPSHOTTER_IDLE)
+        set_timer(snapshotter, POLL_US);
+}
+
+void snapshotter_now(struct snapshotter *snapshotter, struct snapshot_waiter *waiter)
+{
+    list_append(&snapshotter->waiters, &waiter->link);
+    loop_touch(engine_of(snapshotter)->loop);
+}
+
+void snapshotter_leave(struct snapshotter *snapshotter, struct snapshot_waiter *waiter)
+{
+    (void)snapshotter;
+    list_remove(&waiter->link);
+}
+
+void snapshotter_close(struct snapshotter *snapshotter)
+{
+    loop_timer_clear(engine_of(snapshotter)->loop, &snapshotter->timer);
+    if (snapshotter->phase != SNAPSHOTTER_IDLE) {
+        snapshot_abort(snapshotter->snapshots);
+        shard_cut_end(engine_of(snapshotter)->shard);
+    }
+    snapshots_close(snapshotter->snapshots);
+}

@@ -1,0 +1,62 @@
+/*
+ * When snapshots are taken, and how they get from the shard to the store: a quota of blocks per
+ * loop turn, published when the journal has caught up, the journal trimmed behind them.
+ */
+#ifndef HOLDFAST_APP_SNAPSHOTTER_H
+#define HOLDFAST_APP_SNAPSHOTTER_H
+
+#include "base/buffer.h"
+#include "os/loop.h"
+#include "store/snapshot.h"
+
+struct engine;
+
+struct snapshotter_options {
+    struct engine *engine;
+    const char *directory;
+    uint64_t journal_bytes; /* since the last one, that start one; 0: never */
+    int64_t every_ms;       /* 0: never */
+};
+
+/* Somebody who wants to know. */
+struct snapshot_waiter {
+    struct list link;
+    /* error 0: info is that of the published snapshot. */
+    void (*done)(struct snapshot_waiter *waiter, int error, const struct snapshot_info *info,
+                 const char *why);
+};
+
+enum snapshotter_phase {
+    SNAPSHOTTER_IDLE,
+    SNAPSHOTTER_READING,
+    SNAPSHOTTER_SYNCING,
+    SNAPSHOTTER_PUBLISHING
+};
+
+struct snapshotter {
+    struct snapshotter_options options;
+    struct snapshots *snapshots;
+    enum snapshotter_phase phase;
+    struct snapshot_info newest; /* published; seq 0: none */
+    uint64_t cut_seq;
+    uint64_t seen_commits; /* of the journal, when it was last looked at */
+    int64_t begun_us;
+    int64_t last_us; /* begin of the last one, or of the process */
+    int64_t took_us;
+    uint64_t published;
+    uint64_t failed;
+    struct list waiters;
+    struct loop_timer timer; /* polls while one runs, else wakes for the next */
+};
+
+/* *newest is what there is to load. Errors as snapshots_open. */
+int snapshotter_open(struct snapshotter *snapshotter, const struct snapshotter_options *options,
+                     struct snapshot_info *newest, struct errmsg *errmsg) MUST_USE;
+/* At the end of each loop turn. */
+void snapshotter_turn(struct snapshotter *snapshotter);
+/* Starts one, or joins the one that runs. The waiter is told, never from within this call. */
+void snapshotter_now(struct snapshotter *snapshotter, struct snapshot_waiter *waiter);
+void snapshotter_leave(struct snapshotter *snapshotter, struct snapshot_waiter *waiter);
+void snapshotter_close(struct snapshotter *snapshotter);
+
+#endif

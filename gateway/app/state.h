@@ -1,0 +1,67 @@
+/* What the files of app/ share of the running gateway. */
+#ifndef HOLDFAST_APP_STATE_H
+#define HOLDFAST_APP_STATE_H
+
+#include "admin/admin.h"
+#include "app/engine.h"
+#include "app/gateway.h"
+#include "egress/egress.h"
+#include "egress/playground.h"
+#include "ingress/ingress.h"
+#include "net/server.h"
+#include "os/signals.h"
+
+enum {
+    LISTENERS_MAX = 8,
+    SAMPLE_FUNCTIONS_MAX = SETTINGS_ENDPOINTS_MAX,
+    SAMPLE_EGRESSES_MAX = 1024
+};
+
+enum drain_phase {
+    DRAIN_NOT,
+    DRAIN_WAITERS, /* nothing new comes in; who waits gets an answer */
+    DRAIN_CALLS,   /* no new calls; those that are out come back */
+};
+
+struct gateway {
+    const struct gateway_options *options;
+    struct settings settings;
+    struct loop loop;
+    struct signals signals;
+    struct server *server;
+    struct engine engine;
+    struct ingress ingress;
+    struct egress egress;
+    struct admin admin;
+    struct admin_sources sources;
+    struct playground playground;
+    struct tokens tokens;
+    bool has_tokens;
+    struct listener *data_listener, *admin_listener;
+    struct loop_turn_end turn_end;
+    int64_t looked_us; /* when the disk's room was looked at */
+    enum drain_phase drain;
+    int64_t drain_begun_us;
+    struct loop_timer drain_timer;
+    bool stop;
+    struct list snapshot_asks;
+    struct sample_function *sample_functions;
+    struct sample_egress *sample_egresses;
+};
+
+/* wiring.c: settings as the rooms want them. Errors name the thing in errmsg. */
+int wiring_configure(struct gateway *gateway, const struct settings *settings,
+                     struct errmsg *errmsg) MUST_USE;
+/* No endpoint: nothing is dispatched any more. */
+void wiring_stop_dispatch(struct gateway *gateway);
+int wiring_listen(struct gateway *gateway, struct errmsg *errmsg) MUST_USE;
+
+/* sources.c: what the operations side asks. */
+void sources_init(struct gateway *gateway);
+void sources_close(struct gateway *gateway);
+
+/* drain.c */
+void drain_begin(struct gateway *gateway);
+void drain_turn(struct gateway *gateway);
+
+#endif

@@ -1,0 +1,10 @@
+/* What the machine or the container gives us. */
+#ifndef HOLDFAST_OS_LIMITS_H
+#define HOLDFAST_OS_LIMITS_H
+
+#include <stdint.h>
+
+/* The memory limit of the cgroup (v2 or v1), or the host's memory. Bytes. */
+uint64_t limits_memory_bytes(void);
+
+#endif
