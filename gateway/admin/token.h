@@ -1,12 +1,10 @@
 /*
- * Bearer tokens (RFC 6750) of a token file: who may do what, in which namespaces. One token per
- * line:
+ * Bearer tokens (RFC 6750) of a token file: who may do what, in which namespaces. One on a line:
  *
  *     # TOKEN  [verb,verb]  [namespace-prefix]
- *     7d0f3c5b9a...                        everything, everywhere
- *     b64e1f22c0...  send,call             may send and call
- *     90ac77e1d4...  state,egress  shop.   state and pull queues of namespaces that begin with
- * "shop."
+ *     7d0f3c5b9a                        # everything, everywhere
+ *     b64e1f22c0  send,call             # may send and call
+ *     90ac77e1d4  state,egress  shop.   # state and pull queues of namespaces that begin so
  *
  * A star stands for all verbs. Tokens are compared in constant time and never appear in a message.
  */

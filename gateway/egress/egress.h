@@ -17,7 +17,7 @@
 #define HOLDFAST_EGRESS_EGRESS_H
 
 #include "base/list.h"
-#include "net/server.h"
+#include "egress/allow.h"
 #include "os/loop.h"
 #include "shard/port.h"
 
@@ -26,9 +26,6 @@ enum {
     EGRESS_MAX_MAX = 1000,
     EGRESS_WAIT_MAX_MS = 300000, /* a longer wait is cut to this */
 };
-
-/* Whether the request may use queues of the namespace; false: it has been answered. */
-typedef bool egress_allow(void *context, struct http_request *request, struct span name_space);
 
 /* Serves on the thread of `loop`. */
 struct egress {

@@ -81,6 +81,9 @@ void playground_handle(void *context, struct http_request *request)
         egress_answer_method(request, "GET");
         return;
     }
+    if (playground->allow != NULL && !playground->allow(playground->allow_context, request,
+                                                        SPAN_LITERAL("io.statefun.playground")))
+        return;
     if (http_decode(request, span_from(request->path, 1), &topic) != 0 ||
         !is_declared(playground, topic)) {
         answer_status(request, 405, "405");

@@ -8,7 +8,7 @@
 #ifndef HOLDFAST_EGRESS_PLAYGROUND_H
 #define HOLDFAST_EGRESS_PLAYGROUND_H
 
-#include "net/server.h"
+#include "egress/allow.h"
 #include "shard/port.h"
 
 struct playground {
@@ -16,6 +16,8 @@ struct playground {
     const struct span
         *topics; /* borrowed, of module.yaml: replaced by the app when it is reloaded */
     size_t topic_count;
+    egress_allow *allow; /* NULL: everybody; asked for namespace io.statefun.playground */
+    void *allow_context;
 };
 
 /* An http_handler for the playground's own listener; the context is the struct playground. */

@@ -1,50 +1,10 @@
-/* Protected mode: which listeners may open, and who gets through an open one. */
+/* Who gets through a listener, and who is told why not. */
 #include "admin/guard.h"
 #include "lib/http_client.h"
 #include "lib/server_thread.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
-
-Test(guard, what_is_local)
-{
-    static const char *const local[] = {"127.0.0.1:7400", "127.1.2.3:0", "[::1]:7400",
-                                        "localhost:7400", "unix:/run/holdfast.sock"};
-    static const char *const others[] = {"0.0.0.0:7400",
-                                         "[::]:7400",
-                                         ":7400",
-                                         "192.168.1.2:7400",
-                                         "127.example.org:7400",
-                                         "127.0.0.1.example.org:1",
-                                         "[::2]:1",
-                                         "localhost.example.org:1",
-                                         "[::1",
-                                         "",
-                                         "127.1:80"};
-    for (size_t i = 0; i < sizeof local / sizeof local[0]; i++)
-        cr_assert(guard_is_local(local[i]), "%s", local[i]);
-    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
-        cr_assert(!guard_is_local(others[i]), "%s", others[i]);
-}
-
-Test(guard, protected_mode)
-{
-    struct errmsg errmsg;
-    struct guard_facts facts = {.flag = "--listen", .address = "127.0.0.1:7400"};
-    cr_assert_eq(guard_listener(&facts, &errmsg), 0);
-    facts.address = "0.0.0.0:7400";
-    cr_assert_eq(guard_listener(&facts, &errmsg), ERROR_REFUSED);
-    cr_assert_str_eq(
-        errmsg.text,
-        "--listen 0.0.0.0:7400 can be reached from other machines: give --token-file FILE or "
-        "--tls-client-ca FILE, or say --unprotected if something else guards it");
-    facts.has_tokens = true;
-    cr_assert_eq(guard_listener(&facts, &errmsg), 0);
-    facts = (struct guard_facts){.flag = "--admin", .address = ":1", .has_client_ca = true};
-    cr_assert_eq(guard_listener(&facts, &errmsg), 0);
-    facts = (struct guard_facts){.flag = "--admin", .address = ":1", .unprotected = true};
-    cr_assert_eq(guard_listener(&facts, &errmsg), 0);
-}
 
 static struct server_thread thread;
 static struct tokens tokens;

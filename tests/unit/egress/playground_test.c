@@ -19,7 +19,7 @@ static void set_up(void)
 {
     server_thread_start(&thread, SERVER_LIMITS, playground_handle, &playground);
     fake_port_init(&fake, &thread.loop);
-    playground = (struct playground){&fake.port, topics, 2};
+    playground = (struct playground){.port = &fake.port, .topics = topics, .topic_count = 2};
 }
 
 static void tear_down(void)
@@ -115,6 +115,23 @@ Test(playground_port, other_methods_take_nothing)
     ask("POST", "/greetings");
     cr_assert_eq(reply.status, 405);
     cr_assert_str_eq(reply_header(&reply, "allow"), "GET");
+    cr_assert_str_eq(fake.log, "");
+}
+
+static bool nobody(void *context, struct http_request *request, struct span name_space)
+{
+    cr_assert_null(context);
+    http_problem(request, 401, "not-you", "no", name_space, 0);
+    return false;
+}
+
+Test(playground_port, who_is_not_allowed)
+{
+    fake_port_expect(&fake, (struct shard_answer){.kind = ANSWER_ROWS});
+    playground.allow = nobody;
+    ask("GET", "/greetings");
+    cr_assert_eq(reply.status, 401);
+    cr_assert_not_null(strstr(reply.body, "io.statefun.playground"), "%s", reply.body);
     cr_assert_str_eq(fake.log, "");
 }
 
