@@ -168,7 +168,7 @@ static void socket_closed(void *data)
     free(connection);
 }
 
-void connection_open(struct listener *listener, h2o_socket_t *socket)
+void connection_accept(struct listener *listener, h2o_socket_t *socket)
 {
     struct server *server = listener->server;
     struct connection *connection = NULL;

@@ -95,7 +95,7 @@ int tls_context(const struct listener_options *options, SSL_CTX **tls,
                 struct errmsg *errmsg) MUST_USE;
 
 /* connection.c */
-void connection_open(struct listener *listener, h2o_socket_t *socket);
+void connection_accept(struct listener *listener, h2o_socket_t *socket);
 /* Something of a request went on: the client is not stuck. */
 void connection_progress(struct connection *connection);
 void connection_count_reset(struct connection *connection);

@@ -43,7 +43,7 @@ static void accept_ready(h2o_socket_t *socket, const char *error)
     for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
         h2o_socket_t *accepted = h2o_evloop_socket_accept(socket);
         if (accepted != NULL) {
-            connection_open(listener, accepted);
+            connection_accept(listener, accepted);
         } else {
             if (errno != EMFILE && errno != ENFILE && errno != ENOBUFS && errno != ENOMEM) return;
             h2o_socket_read_stop(socket);

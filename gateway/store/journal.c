@@ -153,7 +153,7 @@ void journal_free(struct journal *journal)
     pthread_cond_destroy(&journal->prepare_work);
     pthread_cond_destroy(&journal->commit_work);
     pthread_mutex_destroy(&journal->mutex);
-    stream_close(&journal->stream);
+    stream_end(&journal->stream);
     if (journal->lock != NULL) lock_release(journal->lock, LOCK_JOURNAL);
     free(journal);
 }

@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "store/layout.h"
+#include "store/repaired.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@ struct recovery {
     journal_replay *replay;
     void *context;
     struct scan scan;
+    struct repaired repaired;
     struct buffer open_record;
     struct errmsg *errmsg;
 };
@@ -106,6 +108,8 @@ static int check_end(struct recovery *recovery)
     uint64_t from = recovery->from.seq;
     const char *directory = recovery->journal->directory;
     if (from == 0 || end->next_seq > from) return 0;
+    if (end->next_seq == 0 && recovery->repaired.there && recovery->repaired.next_seq == from + 1)
+        return 0; /* that is how a repair left it */
     if (end->next_seq == 0)
         return errmsg_set(recovery->errmsg, ERROR_DAMAGED,
                           "%.200s: the journal is missing or has no record, but there is a "
@@ -120,7 +124,7 @@ static int check_end(struct recovery *recovery)
 static int read_all(struct recovery *recovery)
 {
     struct scan *scan = &recovery->scan;
-    struct scan_proof proof;
+    struct scan_find proof;
     for (;;) {
         struct scan_run run;
         int found = scan_next(scan, &run, recovery->errmsg);
@@ -163,7 +167,8 @@ static int go_to_end(struct recovery *recovery)
         if (segment != journal->current) segment->last_seq = 0;
     }
     journal->previous_crc = end->crc;
-    journal->next_seq = end->next_seq == 0 ? 1 : end->next_seq;
+    journal->next_seq = end->next_seq;
+    if (end->next_seq == 0) journal->next_seq = recovery->from.seq + 1;
     journal->reserved = end->offset;
     prepare_count_room(journal);
     return stream_start(&journal->stream, &journal->current->file, end->offset, recovery->errmsg);
@@ -172,7 +177,9 @@ static int go_to_end(struct recovery *recovery)
 static int start_empty(struct recovery *recovery)
 {
     struct journal *journal = recovery->journal;
-    journal->start_number = 1;
+    bool repaired = recovery->repaired.there;
+    journal->start_number = repaired ? recovery->repaired.number : 1;
+    journal->start_base = repaired ? recovery->repaired.base : 0;
     int error = prepare_segment(journal, recovery->errmsg);
     if (error != 0) return error;
     recovery->scan.end.segment = LIST_FIRST(&journal->segments, struct segment, link);
@@ -194,18 +201,27 @@ static int encode_open(struct recovery *recovery, uint32_t *count)
     return error;
 }
 
+static void choose_identity(struct recovery *recovery)
+{
+    struct journal *journal = recovery->journal;
+    const struct scan_place *end = &recovery->scan.end;
+    uint32_t last = end->epoch;
+    if (last < recovery->from.epoch) last = recovery->from.epoch;
+    if (last < recovery->repaired.epoch) last = recovery->repaired.epoch;
+    CHECK(last < UINT32_MAX);
+    journal->epoch = last + 1;
+    /* Outside systems have seen what a repair cut off: to them this is another gateway. */
+    bool fresh = end->epoch == 0 || recovery->repaired.new_lineage;
+    journal->lineage = fresh ? recovery->new_lineage : end->lineage;
+}
+
 /* Durable before anybody is called: what a former owner still has in the air carries an older
  * epoch. */
 static int start_epoch(struct recovery *recovery)
 {
     struct journal *journal = recovery->journal;
     uint32_t count;
-    uint32_t last = recovery->scan.end.epoch;
-    if (last < recovery->from.epoch) last = recovery->from.epoch;
-    CHECK(last < UINT32_MAX);
-    journal->epoch = last + 1;
-    journal->lineage =
-        recovery->scan.end.epoch == 0 ? recovery->new_lineage : recovery->scan.end.lineage;
+    choose_identity(recovery);
     int error = encode_open(recovery, &count);
     struct span body = buffer_span(&recovery->open_record);
     while (error == 0 && journal->room < body.size + FRAME_HEAD_SIZE + FRAME_ALIGN)
@@ -245,10 +261,14 @@ static int recover(struct recovery *recovery)
 {
     struct journal *journal = recovery->journal;
     int error = scan_init(&recovery->scan, &journal->segments, journal->options.shard);
+    if (error == 0)
+        error = repaired_load(&recovery->repaired, journal->directory, recovery->errmsg);
     if (error == 0) error = read_all(recovery);
     if (error == 0)
         error = list_empty(&journal->segments) ? start_empty(recovery) : go_to_end(recovery);
     if (error == 0) error = start_epoch(recovery);
+    if (error == 0 && recovery->repaired.there)
+        error = repaired_remove(journal->directory, recovery->errmsg);
     scan_close(&recovery->scan);
     return error;
 }

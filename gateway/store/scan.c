@@ -21,6 +21,11 @@ int scan_init(struct scan *scan, struct list *segments, uint32_t shard)
     return 0;
 }
 
+void scan_start_at(struct scan *scan, struct segment *segment)
+{
+    scan->at = scan->end = (struct scan_place){.segment = segment, .offset = SEGMENT_HEAD_SIZE};
+}
+
 void scan_close(struct scan *scan)
 {
     file_close(&scan->file);

@@ -58,16 +58,26 @@ void scan_close(struct scan *scan);
 /* SCAN_RUN, SCAN_SEAL, SCAN_END (nothing good follows: scan->at says where), or an error. */
 int scan_next(struct scan *scan, struct scan_run *run, struct errmsg *errmsg) MUST_USE;
 
+/* Reads from a later segment on instead. Before the first scan_next. */
+void scan_start_at(struct scan *scan, struct segment *segment);
+
+/* An intact frame in its own place, wherever the stream may be broken. */
+struct scan_find {
+    struct segment *segment;
+    uint64_t offset;
+    struct frame frame;
+};
+typedef bool scan_wanted(const struct scan *scan, const struct frame *frame);
+/* The next one at or after find->offset in find->segment for whose head, still unverified, `wanted`
+ * is true: 1. 0: none. */
+int scan_find(struct scan *scan, struct scan_find *find, scan_wanted *wanted,
+              struct errmsg *errmsg) MUST_USE;
+
 /*
  * After SCAN_END: 0 when what follows scan->end is a torn group or nothing. ERROR_DAMAGED when a
  * later frame proves that what should be at scan->at had been durable; *proof says where that frame
  * is. Reads the rest of the stream.
  */
-struct scan_proof {
-    struct segment *segment;
-    uint64_t offset;
-    struct frame frame;
-};
-int scan_verdict(struct scan *scan, struct scan_proof *proof, struct errmsg *errmsg) MUST_USE;
+int scan_verdict(struct scan *scan, struct scan_find *proof, struct errmsg *errmsg) MUST_USE;
 
 #endif

@@ -10,39 +10,6 @@
 
 #include <inttypes.h>
 
-static uint64_t bad_position(const struct scan *scan)
-{
-    return scan->at.segment->base + scan->at.offset;
-}
-
-static bool plausible(const struct scan *scan, const struct segment *segment, uint64_t offset,
-                      const struct frame *frame, size_t size)
-{
-    if (frame->position != segment->base + offset || frame->shard != scan->shard) return false;
-    if (size > segment->size - offset || frame->epoch < scan->at.epoch) return false;
-    if (frame->epoch == scan->at.epoch && frame->lineage != scan->at.lineage) return false;
-    return frame->group_start > bad_position(scan);
-}
-
-/* A frame that proves damage stands at `offset`. Its content is only read when its head already
- * speaks for it. */
-static int proves(struct scan *scan, struct segment *segment, uint64_t offset,
-                  struct scan_proof *proof, struct errmsg *errmsg)
-{
-    struct span bytes;
-    struct span body;
-    size_t size;
-    int error = scan_look(scan, offset, FRAME_HEAD_SIZE, &bytes, errmsg);
-    if (error != 0) return error;
-    if (frame_peek(bytes, &proof->frame, &size) != 0) return 0;
-    if (!plausible(scan, segment, offset, &proof->frame, size)) return 0;
-    if ((error = scan_look(scan, offset, size, &bytes, errmsg)) != 0) return error;
-    if (frame_decode(bytes, &proof->frame, &body) != 0) return 0;
-    proof->segment = segment;
-    proof->offset = offset;
-    return 1;
-}
-
 /* Offset within bytes of the next place that may be a frame, or bytes.size. */
 static size_t next_magic(struct span bytes)
 {
@@ -53,45 +20,78 @@ static size_t next_magic(struct span bytes)
     return bytes.size;
 }
 
-static int search(struct scan *scan, struct segment *segment, uint64_t offset,
-                  struct scan_proof *proof, struct errmsg *errmsg)
+/* Is there a wanted frame at find->offset? Its content is only read when its head already speaks
+ * for it. */
+static int examine(struct scan *scan, struct scan_find *find, scan_wanted *wanted,
+                   struct errmsg *errmsg)
 {
-    int error = scan_enter(scan, segment, errmsg);
+    const struct segment *segment = find->segment;
+    struct frame *frame = &find->frame;
+    struct span bytes;
+    struct span body;
+    size_t size;
+    int error = scan_look(scan, find->offset, FRAME_HEAD_SIZE, &bytes, errmsg);
+    if (error != 0) return error;
+    if (frame_peek(bytes, frame, &size) != 0 || size > segment->size - find->offset) return 0;
+    if (frame->position != segment->base + find->offset || frame->shard != scan->shard) return 0;
+    if (!wanted(scan, frame)) return 0;
+    if ((error = scan_look(scan, find->offset, size, &bytes, errmsg)) != 0) return error;
+    return frame_decode(bytes, frame, &body) == 0;
+}
+
+int scan_find(struct scan *scan, struct scan_find *find, scan_wanted *wanted, struct errmsg *errmsg)
+{
+    int error = scan_enter(scan, find->segment, errmsg);
     if (error != 0) return error;
     /* What was never written holds no frame; most of a new segment need not be read. */
-    uint64_t end = file_data_end(&scan->file, offset, segment->size);
-    while (offset + FRAME_HEAD_SIZE <= end) {
+    uint64_t end = file_data_end(&scan->file, find->offset, find->segment->size);
+    while (find->offset + FRAME_HEAD_SIZE <= end) {
         struct span bytes;
-        if ((error = scan_look(scan, offset, FRAME_HEAD_SIZE, &bytes, errmsg)) != 0) return error;
+        if ((error = scan_look(scan, find->offset, FRAME_HEAD_SIZE, &bytes, errmsg)) != 0)
+            return error;
         if (bytes.size < FRAME_ALIGN) return 0; /* the file is shorter than it was */
         size_t step = next_magic(bytes);
         if (step >= bytes.size) {
-            offset += bytes.size / FRAME_ALIGN * FRAME_ALIGN;
+            find->offset += bytes.size / FRAME_ALIGN * FRAME_ALIGN;
             continue;
         }
-        offset += step;
-        if ((error = proves(scan, segment, offset, proof, errmsg)) != 0) return error;
-        offset += FRAME_ALIGN;
+        find->offset += step;
+        int found = examine(scan, find, wanted, errmsg);
+        if (found != 0) return found;
+        find->offset += FRAME_ALIGN;
     }
     return 0;
 }
 
-int scan_verdict(struct scan *scan, struct scan_proof *proof, struct errmsg *errmsg)
+static uint64_t bad_position(const struct scan *scan)
 {
-    struct scan_place bad = scan->at;
-    if (bad.segment == NULL) return 0;
-    uint64_t offset = bad.offset;
-    for (struct list *link = &bad.segment->link; link != scan->segments; link = link->next) {
-        struct segment *segment = CONTAINER_OF(link, struct segment, link);
-        int found = search(scan, segment, offset, proof, errmsg);
+    return scan->at.segment->base + scan->at.offset;
+}
+
+static bool proves_damage(const struct scan *scan, const struct frame *frame)
+{
+    const struct scan_place *at = &scan->at;
+    if (frame->epoch < at->epoch) return false;
+    if (frame->epoch == at->epoch && frame->lineage != at->lineage) return false;
+    return frame->group_start > bad_position(scan);
+}
+
+int scan_verdict(struct scan *scan, struct scan_find *proof, struct errmsg *errmsg)
+{
+    const struct scan_place *bad = &scan->at;
+    if (bad->segment == NULL) return 0;
+    proof->offset = bad->offset;
+    for (struct list *link = &bad->segment->link; link != scan->segments; link = link->next) {
+        proof->segment = CONTAINER_OF(link, struct segment, link);
+        int found = scan_find(scan, proof, proves_damage, errmsg);
         if (found < 0) return found;
         if (found == 1)
             return errmsg_set(
                 errmsg, ERROR_DAMAGED,
                 "%.150s at offset %" PRIu64 ": damaged, and what follows at %.150s offset %" PRIu64
                 " shows that it had been durable. See `holdfast check` and `holdfast repair`",
-                bad.segment->file.path, bad.offset, segment->file.path, proof->offset);
-        offset = SEGMENT_HEAD_SIZE;
+                bad->segment->file.path, bad->offset, proof->segment->file.path, proof->offset);
+        proof->offset = SEGMENT_HEAD_SIZE;
     }
     return 0;
 }

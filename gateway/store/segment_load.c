@@ -102,8 +102,8 @@ free_segment:
     return error;
 }
 
-int segments_load(struct list *segments, const char *directory, uint32_t shard, unsigned mode,
-                  struct errmsg *errmsg)
+int segments_load_good(struct list *segments, const char *directory, uint32_t shard, unsigned mode,
+                       struct errmsg *errmsg)
 {
     struct numbers numbers = {0};
     list_init(segments);
@@ -119,6 +119,13 @@ int segments_load(struct list *segments, const char *directory, uint32_t shard, 
             error = load_one(segments, directory, numbers.at[i], shard, mode, errmsg);
     }
     free(numbers.at);
+    return error;
+}
+
+int segments_load(struct list *segments, const char *directory, uint32_t shard, unsigned mode,
+                  struct errmsg *errmsg)
+{
+    int error = segments_load_good(segments, directory, shard, mode, errmsg);
     if (error != 0) segments_free(segments);
     return error;
 }

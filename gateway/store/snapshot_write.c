@@ -183,7 +183,7 @@ void *snapshot_run(void *context)
                  file_exists(path);
     if (error != 0 && !there) remove_file(&writing);
     file_close(&writing.file);
-    stream_close(&writing.stream);
+    stream_end(&writing.stream);
     /* The snapshot is real even when the old files resist. */
     if (error == 0) (void)!snapshot_files_clean(snapshots->directory, snapshots->retain, NULL);
     pthread_mutex_lock(&snapshots->mutex);

@@ -10,7 +10,7 @@ int stream_init(struct stream *stream)
     return stream->stage == NULL ? ERROR_MEMORY : 0;
 }
 
-void stream_close(struct stream *stream)
+void stream_end(struct stream *stream)
 {
     free(stream->stage);
     *stream = (struct stream){0};

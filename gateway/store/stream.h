@@ -18,7 +18,7 @@ struct stream {
 };
 
 int stream_init(struct stream *stream) MUST_USE;
-void stream_close(struct stream *stream);
+void stream_end(struct stream *stream);
 /* Goes on at `offset` of a file; what stands before it in its block is read and kept. */
 int stream_start(struct stream *stream, struct file *file, uint64_t offset,
                  struct errmsg *errmsg) MUST_USE;
