@@ -2,18 +2,21 @@
  * The operations side: health, metrics, what runs and what is stuck, and the verbs of an operator.
  * It knows the shard by events only; all else comes from callbacks that the app provides.
  *
- *   GET  /livez, /readyz[?verbose]       200 "ok" or 503 and why; open to everybody
- *   GET  /metrics                        Prometheus text 0.0.4
- *   GET  /version {"version":…,"commit":…,"compiler":…,"options":…,"journal_format":…,…} GET
- * /v1/functions                   {"functions":[row,…]} GET  /v1/shards {"shards":[row]} GET
- * /v1/egress                      {"egress":[row,…]} GET  /v1/parked?function=&after=&limit=
- * {"parked":[row,…],"next":"…"}; next is absent on the last page GET  /v1/parked/{ns}/{type}/{id}
- * row, with the head message POST /v1/parked/{ns}/{type}/{id}/VERB     {"touched":1}; VERB is
- * retry, skip or dead-letter POST /v1/parked/VERB?function=ns/type     {"touched":n}; ?all=true
- * instead of a function GET  /v1/snapshot                    {"snapshots":[row,…]}, newest first
- *   POST /v1/snapshot                    row of the one that was just published
- *   GET  /v1/config                      the settings, secrets masked
- *   GET  /                               a page for people
+ *   GET  /livez, /readyz[?verbose]         200 "ok" or 503 and why; open to everybody
+ *   GET  /metrics                          Prometheus text 0.0.4
+ *   GET  /version                          {"version":…,"commit":…,"journal_format":…,…}
+ *   GET  /v1/functions                     {"functions":[row,…]}
+ *   GET  /v1/shards                        {"shards":[row]}
+ *   GET  /v1/egress                        {"egress":[row,…]}
+ *   GET  /v1/parked?function=&after=&limit=
+ *                                          {"parked":[row,…],"next":"…"}; no next on the last page
+ *   GET  /v1/parked/{ns}/{type}/{id}       row, with the head message
+ *   POST /v1/parked/{ns}/{type}/{id}/VERB  {"touched":1}; VERB is retry, skip or dead-letter
+ *   POST /v1/parked/VERB?function=ns/type  {"touched":n}; ?all=true instead of a function
+ *   GET  /v1/snapshot                      {"snapshots":[row,…]}, newest first
+ *   POST /v1/snapshot                      row of the one that was just published
+ *   GET  /v1/config                        the settings, secrets masked
+ *   GET  /                                 a page for people
  *
  * Rows are the shard's (event.h) or the app's. Errors are problems (RFC 9457) with a stable code.
  */

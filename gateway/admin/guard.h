@@ -1,5 +1,4 @@
-/* What stands between a listener and its handlers: protected mode, tokens, and pages of other
- * sites. */
+/* What stands between a listener and its handlers: tokens, and pages of other sites. */
 #ifndef HOLDFAST_ADMIN_GUARD_H
 #define HOLDFAST_ADMIN_GUARD_H
 

@@ -3,11 +3,13 @@
  *
  *   GET /v1/egress/{ns}/{name}?max=100&wait=30s&after=12
  *     200 {"records":[{"cursor":"13","type":"ns/name","value":…},…],"next":"13"}
- *     Records with a cursor above `after` (default: everything not yet acknowledged), at most
- * `max`, in order. `wait`: when there is none, answer as soon as there is one, or with an empty
- * list after that time. `next` is the cursor of the last record, or `after` when there is none:
- * what to acknowledge. POST /v1/egress/{ns}/{name}/ack   {"cursor":"13"}, or ?cursor=13 200
- * {"taken":1}. Everything up to the cursor is never shown again. Again is harmless.
+ *     Records with a cursor above `after` (default: all not yet acknowledged), at most `max`, in
+ *     order. `wait`: when there is none, answer as soon as there is one, or with an empty list
+ *     after that time. `next` is what to acknowledge: the last cursor, or `after` without records.
+ *
+ *   POST /v1/egress/{ns}/{name}/ack   with {"cursor":"13"}, or ?cursor=13
+ *     200 {"taken":1}
+ *     Everything up to the cursor is never shown again. Doing it twice is harmless.
  *
  * A record has "value": the text of io.statefun.types/string as a JSON string, other values that
  * are JSON byte for byte as they are; or "base64" for everything else; or "value":null when there
