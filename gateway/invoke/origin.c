@@ -198,13 +198,10 @@ static void expire_waiting(struct call *call)
 {
     struct origin *origin = call->origin;
     origin->waiting_count--;
-    int ms = (int)(origin->endpoint->call_us / 1000);
-    if (origin->connecting > 0)
-        call_fail(call, OUTCOME_UNREACHABLE, "%s: not connected within %d ms", origin->host, ms);
-    else
-        call_fail(call, OUTCOME_UNREACHABLE,
-                  "%s: no free connection within %d ms (all %u of the pool are busy)", origin->host,
-                  ms, origin->connection_count);
+    call_fail(call, OUTCOME_UNREACHABLE,
+              "%s: no connection within %lld ms (%u of at most %u are in use)", origin->host,
+              (long long)(origin->endpoint->call_us / 1000), origin->connection_count,
+              origin->endpoint->pool_max);
 }
 
 void origin_call_expired(struct call *call)
