@@ -45,7 +45,7 @@ int layout_check_format(const char *directory, struct errmsg *errmsg)
     return error;
 }
 
-static int write_format(const char *directory, struct errmsg *errmsg)
+int layout_write_format(const char *directory, struct errmsg *errmsg)
 {
     char text[64];
     int size = snprintf(text, sizeof text, FORMAT_PREFIX "%d\n", LAYOUT_FORMAT);
@@ -62,7 +62,7 @@ int layout_open(struct lock **lock, const char *directory, enum lock_role role,
     if (error == 0) error = lock_hold(&held, path, role, errmsg);
     if (error != 0) return error;
     error = layout_check_format(directory, errmsg);
-    if (error == ERROR_NOT_FOUND) error = write_format(directory, errmsg);
+    if (error == ERROR_NOT_FOUND) error = layout_write_format(directory, errmsg);
     if (error != 0)
         lock_release(held, role);
     else

@@ -24,4 +24,6 @@ int layout_make(char path[FILE_PATH_MAX], const char *directory, const char *nam
 /* ERROR_NEWER_FORMAT, ERROR_DAMAGED, ERROR_NOT_FOUND. */
 int layout_check_format(const char *directory, struct errmsg *errmsg) MUST_USE;
 
+int layout_write_format(const char *directory, struct errmsg *errmsg) MUST_USE;
+
 #endif

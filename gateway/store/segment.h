@@ -55,9 +55,10 @@ uint64_t segment_spare_number(const char *name);
    for file_open. */
 int segments_load(struct list *segments, const char *directory, uint32_t shard, unsigned mode,
                   struct errmsg *errmsg) MUST_USE;
-/* The same, but after an error the segments before the bad one stay in the list. */
+/* The same from a number on, but after an error the segments before the bad one stay in the list:
+ * *bad is its number. */
 int segments_load_good(struct list *segments, const char *directory, uint32_t shard, unsigned mode,
-                       struct errmsg *errmsg) MUST_USE;
+                       uint64_t from, uint64_t *bad, struct errmsg *errmsg) MUST_USE;
 void segments_free(struct list *segments);
 void segment_free(struct segment *segment);
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 struct numbers {
+    uint64_t from; /* smaller ones are left out */
     uint64_t *at;
     size_t count;
     size_t capacity;
@@ -14,7 +15,7 @@ static int collect(void *context, const char *name)
 {
     struct numbers *numbers = context;
     uint64_t number = segment_name_number(name);
-    if (number == 0) return 0;
+    if (number == 0 || number < numbers->from) return 0;
     if (numbers->count == numbers->capacity) {
         size_t capacity = numbers->capacity == 0 ? 16 : 2 * numbers->capacity;
         uint64_t *grown = realloc(numbers->at, capacity * sizeof *grown);
@@ -102,22 +103,31 @@ free_segment:
     return error;
 }
 
-int segments_load_good(struct list *segments, const char *directory, uint32_t shard, unsigned mode,
-                       struct errmsg *errmsg)
+static int load_from(struct list *segments, const struct numbers *numbers, const char *directory,
+                     uint32_t shard, unsigned mode, uint64_t *bad, struct errmsg *errmsg)
 {
-    struct numbers numbers = {0};
+    for (size_t i = 0; i < numbers->count; i++) {
+        uint64_t number = numbers->at[i];
+        *bad = i == 0 ? number : numbers->at[i - 1] + 1;
+        if (*bad != number)
+            return errmsg_set(errmsg, ERROR_DAMAGED,
+                              "%.200s: segment %" PRIu64 " of the journal is missing, %" PRIu64
+                              " is there",
+                              directory, *bad, number);
+        int error = load_one(segments, directory, number, shard, mode, errmsg);
+        if (error != 0) return error;
+    }
+    return 0;
+}
+
+int segments_load_good(struct list *segments, const char *directory, uint32_t shard, unsigned mode,
+                       uint64_t from, uint64_t *bad, struct errmsg *errmsg)
+{
+    struct numbers numbers = {.from = from};
     list_init(segments);
     int error = directory_list(directory, collect, &numbers, errmsg);
     if (numbers.count > 0) qsort(numbers.at, numbers.count, sizeof *numbers.at, ascending);
-    for (size_t i = 0; i < numbers.count && error == 0; i++) {
-        if (i > 0 && numbers.at[i] != numbers.at[i - 1] + 1)
-            error = errmsg_set(errmsg, ERROR_DAMAGED,
-                               "%.200s: segment %" PRIu64 " of the journal is missing, %" PRIu64
-                               " is there",
-                               directory, numbers.at[i - 1] + 1, numbers.at[i]);
-        else
-            error = load_one(segments, directory, numbers.at[i], shard, mode, errmsg);
-    }
+    if (error == 0) error = load_from(segments, &numbers, directory, shard, mode, bad, errmsg);
     free(numbers.at);
     return error;
 }
@@ -125,7 +135,8 @@ int segments_load_good(struct list *segments, const char *directory, uint32_t sh
 int segments_load(struct list *segments, const char *directory, uint32_t shard, unsigned mode,
                   struct errmsg *errmsg)
 {
-    int error = segments_load_good(segments, directory, shard, mode, errmsg);
+    uint64_t bad;
+    int error = segments_load_good(segments, directory, shard, mode, 0, &bad, errmsg);
     if (error != 0) segments_free(segments);
     return error;
 }

@@ -58,7 +58,7 @@ int snapshot_numbers_list(struct snapshot_numbers *numbers, const char *director
     return error;
 }
 
-static int remove_manifests(const char *directory, struct snapshot_numbers *manifests,
+static int remove_manifests(const char *directory, const struct snapshot_numbers *manifests,
                             uint32_t retain, struct errmsg *errmsg)
 {
     size_t surplus = retain == 0 || manifests->count <= retain ? 0 : manifests->count - retain;
@@ -68,11 +68,8 @@ static int remove_manifests(const char *directory, struct snapshot_numbers *mani
         if (error == 0) error = file_remove(path, errmsg);
         if (error != 0) return error;
     }
-    if (surplus == 0) return 0;
-    manifests->count -= surplus;
-    memmove(manifests->at, manifests->at + surplus, manifests->count * sizeof *manifests->at);
     /* Before the files go that they name. */
-    return directory_sync(directory, errmsg);
+    return surplus == 0 ? 0 : directory_sync(directory, errmsg);
 }
 
 static int add_files(struct snapshot_numbers *needed, const struct manifest *manifest)
@@ -111,7 +108,8 @@ static bool is_needed(const struct snapshot_numbers *needed, uint64_t number)
 struct cleaning {
     const char *directory;
     const struct snapshot_numbers *needed;
-    struct errmsg *errmsg;
+    snapshot_unneeded *unneeded;
+    void *context;
 };
 
 static bool is_temporary(const char *name)
@@ -123,26 +121,48 @@ static bool is_temporary(const char *name)
 static int clean_one(void *context, const char *name)
 {
     struct cleaning *cleaning = context;
-    char path[FILE_PATH_MAX];
     uint64_t number = block_name_number(name);
     bool surplus = is_temporary(name) || (number != 0 && !is_needed(cleaning->needed, number));
-    if (!surplus || path_join(path, cleaning->directory, name) != 0) return 0;
-    return file_remove(path, cleaning->errmsg);
+    return surplus ? cleaning->unneeded(cleaning->context, name) : 0;
 }
 
-int snapshot_files_clean(const char *directory, uint32_t retain, struct errmsg *errmsg)
+int snapshot_files_unneeded(const char *directory, snapshot_unneeded *unneeded, void *context,
+                            struct errmsg *errmsg)
 {
     struct snapshot_numbers manifests;
     struct snapshot_numbers needed = {0};
     int error = snapshot_numbers_list(&manifests, directory, manifest_name_number, errmsg);
     if (error != 0) return error;
-    error = remove_manifests(directory, &manifests, retain, errmsg);
-    if (error == 0) error = find_needed(directory, &manifests, &needed, errmsg);
+    error = find_needed(directory, &manifests, &needed, errmsg);
     if (error == 0) {
-        struct cleaning cleaning = {directory, &needed, errmsg};
+        struct cleaning cleaning = {directory, &needed, unneeded, context};
         error = directory_list(directory, clean_one, &cleaning, errmsg);
     }
     snapshot_numbers_close(&needed);
     snapshot_numbers_close(&manifests);
     return error;
+}
+
+struct removal {
+    const char *directory;
+    struct errmsg *errmsg;
+};
+
+static int remove_one(void *context, const char *name)
+{
+    struct removal *removal = context;
+    char path[FILE_PATH_MAX];
+    int error = path_join(path, removal->directory, name);
+    return error != 0 ? error : file_remove(path, removal->errmsg);
+}
+
+int snapshot_files_clean(const char *directory, uint32_t retain, struct errmsg *errmsg)
+{
+    struct snapshot_numbers manifests;
+    struct removal removal = {directory, errmsg};
+    int error = snapshot_numbers_list(&manifests, directory, manifest_name_number, errmsg);
+    if (error != 0) return error;
+    error = remove_manifests(directory, &manifests, retain, errmsg);
+    snapshot_numbers_close(&manifests);
+    return error != 0 ? error : snapshot_files_unneeded(directory, remove_one, &removal, errmsg);
 }

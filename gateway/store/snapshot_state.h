@@ -58,8 +58,13 @@ void snapshot_numbers_close(struct snapshot_numbers *numbers);
 /* The numbers in the names of a directory, for which name_number gives them. */
 int snapshot_numbers_list(struct snapshot_numbers *numbers, const char *directory,
                           uint64_t (*name_number)(const char *), struct errmsg *errmsg) MUST_USE;
-/* Removes manifests beyond the newest `retain` (0: none is removed), and then block files and
-   temporary files that no manifest needs. A manifest that cannot be read keeps all block files. */
+/* Called with the name of each block file and temporary file that no manifest needs. A manifest
+   that cannot be read is an error: what it needs is not known. */
+typedef int snapshot_unneeded(void *context, const char *name);
+int snapshot_files_unneeded(const char *directory, snapshot_unneeded *unneeded, void *context,
+                            struct errmsg *errmsg) MUST_USE;
+/* Removes manifests beyond the newest `retain` (0: none is removed), and then the files that no
+ * manifest needs. */
 int snapshot_files_clean(const char *directory, uint32_t retain, struct errmsg *errmsg) MUST_USE;
 
 #endif

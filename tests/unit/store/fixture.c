@@ -212,15 +212,21 @@ void ledger_must_open(struct ledger *ledger)
     cr_assert_eq(ledger->next_seq, ledger->replayed_last + 1);
 }
 
-void ledger_append_large(struct ledger *ledger, size_t size)
+int ledger_try_append(struct ledger *ledger, size_t size)
 {
     struct buffer record;
-    buffer_init(&record);
     uint8_t salt = ledger->epoch == ledger->salted_epoch ? ledger->salt : 0;
+    buffer_init(&record);
     encode(&record, ledger->next_seq, size, salt);
-    cr_assert_eq(journal_append(ledger->journal, buffer_span(&record), ledger->next_seq, 1), 0);
-    ledger->next_seq++;
+    int error = journal_append(ledger->journal, buffer_span(&record), ledger->next_seq, 1);
+    if (error == 0) ledger->next_seq++;
     buffer_close(&record);
+    return error;
+}
+
+void ledger_append_large(struct ledger *ledger, size_t size)
+{
+    cr_assert_eq(ledger_try_append(ledger, size), 0);
 }
 
 void ledger_append(struct ledger *ledger, unsigned count)

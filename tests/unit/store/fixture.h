@@ -48,6 +48,7 @@ void ledger_must_open(struct ledger *ledger);
 /* Appends `count` records as one append each. */
 void ledger_append(struct ledger *ledger, unsigned count);
 /* One record of a given size. */
+int ledger_try_append(struct ledger *ledger, size_t size);
 void ledger_append_large(struct ledger *ledger, size_t size);
 /* Commits and waits. */
 void ledger_commit(struct ledger *ledger);

@@ -1,0 +1,75 @@
+#include "store/repaired.h"
+
+#include "base/crc.h"
+#include "os/file.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#define NAME "repaired"
+#define FIELDS                                                                                     \
+    "repaired 1\nepoch %" PRIu32 "\nnew_lineage %u\nnext_seq %" PRIu64 "\nnumber %" PRIu64         \
+    "\nbase %" PRIu64 "\n"
+
+enum { SIZE_MAX_NOTE = 512 };
+
+/* The text without its last line, which is its checksum. */
+static int format(const struct repaired *note, char text[SIZE_MAX_NOTE])
+{
+    return snprintf(text, SIZE_MAX_NOTE, FIELDS, note->epoch, (unsigned)note->new_lineage,
+                    note->next_seq, note->number, note->base);
+}
+
+static bool parse(struct repaired *note, const char *text)
+{
+    unsigned new_lineage;
+    uint32_t crc;
+    char again[SIZE_MAX_NOTE];
+    int found =
+        sscanf(text,
+               "repaired 1 epoch %" SCNu32 " new_lineage %u next_seq %" SCNu64 " number %" SCNu64
+               " base %" SCNu64 " crc %" SCNx32,
+               &note->epoch, &new_lineage, &note->next_seq, &note->number, &note->base, &crc);
+    if (found != 6) return false;
+    note->new_lineage = new_lineage != 0;
+    note->there = true;
+    int size = format(note, again);
+    return crc == crc_of(span_of(again, (size_t)size));
+}
+
+int repaired_load(struct repaired *note, const char *directory, struct errmsg *errmsg)
+{
+    char path[FILE_PATH_MAX];
+    struct buffer text;
+    *note = (struct repaired){0};
+    if (path_join(path, directory, NAME) != 0) return ERROR_TOO_LARGE;
+    buffer_init(&text);
+    int error = file_load(path, &text, SIZE_MAX_NOTE, errmsg);
+    if (error == 0) {
+        buffer_byte(&text, '\0');
+        if (text.failed)
+            error = ERROR_MEMORY;
+        else if (!parse(note, (const char *)text.at))
+            error = errmsg_set(errmsg, ERROR_DAMAGED,
+                               "%.200s at offset 0: the note of a repair is damaged", path);
+    }
+    buffer_close(&text);
+    return error == ERROR_NOT_FOUND ? 0 : error;
+}
+
+int repaired_write(const struct repaired *note, const char *directory, struct errmsg *errmsg)
+{
+    char text[SIZE_MAX_NOTE];
+    int size = format(note, text);
+    uint32_t crc = crc_of(span_of(text, (size_t)size));
+    size += snprintf(text + size, SIZE_MAX_NOTE - (size_t)size, "crc %08" PRIx32 "\n", crc);
+    return file_replace(directory, NAME, span_of(text, (size_t)size), errmsg);
+}
+
+int repaired_remove(const char *directory, struct errmsg *errmsg)
+{
+    char path[FILE_PATH_MAX];
+    if (path_join(path, directory, NAME) != 0) return ERROR_TOO_LARGE;
+    int error = file_remove(path, errmsg);
+    return error != 0 ? error : directory_sync(directory, errmsg);
+}
