@@ -77,11 +77,18 @@ size_t h2_streams(const struct connection *connection)
     return connection->h2->call_count;
 }
 
+bool h2_settling(const struct connection *connection)
+{
+    return !connection->h2->settings_seen && !connection->h2->draining;
+}
+
 bool h2_has_room(const struct connection *connection)
 {
     struct h2 *h2 = connection->h2;
     if (h2->draining || connection->write_broken) return false;
     if (nghttp2_session_check_request_allowed(h2->session) == 0) return false;
+    /* Until its settings have come, one call is all that the peer is sure to take. */
+    if (!h2->settings_seen) return h2->call_count == 0;
     uint32_t max =
         nghttp2_session_get_remote_settings(h2->session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
     return h2->call_count < (max > H2_STREAMS_MAX ? H2_STREAMS_MAX : max);

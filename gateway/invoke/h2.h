@@ -15,6 +15,8 @@ void h2_close(struct connection *connection);
 
 /* Calls on it. */
 size_t h2_streams(const struct connection *connection);
+/* The peer has not yet said how many calls it takes at a time. */
+bool h2_settling(const struct connection *connection);
 /* It takes one more call now. */
 bool h2_has_room(const struct connection *connection);
 /* Takes the call; it is sent at the end of the turn. */

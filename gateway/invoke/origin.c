@@ -133,6 +133,8 @@ static bool dial_wanted(const struct origin *origin)
 {
     uint32_t useful = origin->waiting_count;
     if (origin->protocol != PROTOCOL_HTTP1 && useful > 1) useful = 1;
+    LIST_EACH (&origin->shared, link)
+        if (h2_settling(CONTAINER_OF(link, struct connection, link))) return false;
     return origin->connecting < useful && origin->connection_count < origin->endpoint->pool_max;
 }
 
