@@ -1,8 +1,9 @@
 """A function that answers badly: its address parks with the reason, nothing of the answer is applied, others go on."""
+import signal
 import time
 
 import wire
-from gateway import pull_egress
+from gateway import endpoint, pull_egress
 from scripts import COUNT, LOG, PARK_SOON, Parked, counted, stored
 from story import story
 
@@ -88,10 +89,6 @@ def reserved_target(call):
     call.result(poisoned(wire.Response()).send(wire.address("holdfast/secret", "x"), wire.as_json(1)))
 
 
-def unknown_target(call):
-    call.result(poisoned(wire.Response()).send(wire.address("nobody/knows", "x"), wire.as_json(1)))
-
-
 def empty_target_id(call):
     call.result(poisoned(wire.Response()).send(wire.address("e2e/f", ""), wire.as_json(1)))
 
@@ -120,18 +117,17 @@ KINDS = [
     ("an endless body", endless, ["large", "long", "limit", "100000", "bytes", "time"]),
     ("a state of another type", wrong_typename, ["count"]),
     ("an unregistered state", unregistered, ["never_declared"]),
-    ("a mutation without value", no_value, ["count"]),
+    ("a mutation without value", no_value, ["state_mutations[1]"]),
     ("an unknown kind of mutation", unknown_mutation, ["mutation"]),
     ("an unknown egress", unknown_egress, ["no/such"]),
     ("a duplicate cancellation token", duplicate_token, ["twice"]),
     ("a negative delay", negative_delay, ["delay"]),
     ("a cancellation without token", cancel_without_token, ["token"]),
     ("a reserved target", reserved_target, ["holdfast"]),
-    ("an unknown target", unknown_target, ["nobody/knows"]),
     ("a target without id", empty_target_id, ["id"]),
     ("the same missing states again and again", same_incomplete, ["ghost", "missing"]),
     ("a state that changes its type", typename_conflict, ["count"]),
-    ("a state type without namespace", bad_state_type, ["broken", "no-slash"]),
+    ("a state type without namespace", bad_state_type, ["type_typename", "broken"]),
 ]
 
 
@@ -177,6 +173,26 @@ def tell(name, behaviour, words):
 
 for kind in KINDS:
     tell(*kind)
+
+
+@story("a message to a function that nobody serves waits for it, in sight")
+def unknown_target(t):
+    def handler(call):
+        if call.target.id == "sender" and call.target.namespace == "e2e" and not call.needs(COUNT, LOG):
+            call.result(wire.Response().set("count", wire.int32(1)).send(wire.address("later/f", "x"), wire.as_json("early")))
+        elif not call.answered:
+            counted(call)
+
+    server, gateway = t.scripted(handler)
+    t.status(gateway.client.send("e2e/f/sender", "1"), 202)
+    t.wait(lambda: stored(gateway, "e2e/f/sender") == 1, "the sender goes on")
+    listed = gateway.admin.request("GET", "/v1/functions").json()["functions"]
+    row = [function for function in listed if function["function"] == "later/f"]
+    t.check(row and row[0]["messages"] == 1 and row[0]["held"] == 1, f"held: {listed}")
+    gateway.restart()
+    gateway.module.write_text(gateway.module.read_text() + "---\n" + endpoint("later/*", server.url))
+    gateway.process.send_signal(signal.SIGHUP)
+    t.wait(lambda: stored(gateway, "later/f/x", "log") == ["early"], "delivered when it is served")
 
 
 @story("the function answers 500 once, then well")

@@ -53,7 +53,7 @@ def port_in_use(t):
 def data_in_use(t):
     _server, gateway = t.scripted(counted)
     t.status(gateway.client.call("e2e/f/a", "1"), 200)
-    fails(t, run_arguments(t, data=gateway.data), 1, gateway.data, "in use", gateway.process.pid)
+    fails(t, run_arguments(t, data=gateway.data), 1, gateway.data, gateway.process.pid)
     t.equal(gateway.client.call("e2e/f/a", "2").json()["count"], 2)
 
 
@@ -101,10 +101,10 @@ BAD_MODULES = [
 def bad_modules(t):
     for name, text, words in BAD_MODULES:
         try:
-            fails(t, run_arguments(t, text), 1, *words)
+            fails(t, run_arguments(t, text), 2, *words)
         except AssertionError as error:
             raise AssertionError(f"{name}: {error}") from None
-    fails(t, ["run", "-m", t.dir / "nowhere.yaml", "--data", t.dir / "d"], 1, "nowhere.yaml")
+    fails(t, ["run", "-m", t.dir / "nowhere.yaml", "--data", t.dir / "d"], 2, "nowhere.yaml")
 
 
 @story("validate: a good file prints what would run, a bad one is an error")
@@ -115,7 +115,7 @@ def validate(t):
     t.equal(result.returncode, 0, result.stderr)
     t.check("e2e/*" in result.stdout, result.stdout)
     path.write_text(BAD_MODULES[0][1])
-    fails(t, ["validate", "-m", path], 1, "io.statefun.endpoints.v9/http", ":1")
+    fails(t, ["validate", "-m", path], 2, "io.statefun.endpoints.v9/http", ":1")
 
 
 @story("wrong usage is exit 2, help fits a screen")
@@ -277,13 +277,16 @@ def full_disk(t):
     filler = disk / "filler"
     free = shutil.disk_usage(disk).free
     filler.write_bytes(b"\0" * (free - (2 << 20)))
-    acked, refused = [], None
+    acked, unknown, refused = [], [], None
     for number in range(400):
         try:
-            answer = gateway.client.send(f"e2e/f/k{number}", {"n": number, "padding": "x" * 100_000})
-        except NO_ANSWER as error:
-            t.check(gateway.running(), f"the gateway ended: {error!r} {gateway.log_tail(5)}")
-            raise
+            answer = gateway.client.send(f"e2e/f/k{number}", {"n": number, "padding": "x" * 100_000}, timeout_s=5)
+        except NO_ANSWER:
+            # What is in the journal's queue when the disk runs full has an unknown outcome, as after a lost connection.
+            t.check(gateway.running(), f"the gateway ended: {gateway.log_tail(5)}")
+            unknown.append(number)
+            t.check(len(unknown) < 5, "it refuses instead of keeping everybody waiting")
+            continue
         if answer.status != 202:
             refused = answer
             break
@@ -297,6 +300,7 @@ def full_disk(t):
     t.wait(lambda: all(stored(gateway, f"e2e/f/k{n}") == 1 for n in acked), "all acknowledged take effect", 60, 0.5)
     gateway.restart()
     t.check(all(stored(gateway, f"e2e/f/k{n}") == 1 for n in acked), "after SIGKILL, too")
+    t.check(all(stored(gateway, f"e2e/f/k{n}") in (None, 1) for n in unknown), "and what had no answer once at most")
 
 
 def largest_journal_file(data):
@@ -383,7 +387,7 @@ def reload(t):
 def protected(t):
     arguments = run_arguments(t)
     arguments[arguments.index("--listen") + 1] = f"0.0.0.0:{processes.free_port()}"
-    fails(t, arguments, 1, "token")
+    fails(t, arguments, 2, "--token-file")
     token = t.dir / "token"
     token.write_text("a-secret-of-some-length\n")
     token.chmod(0o600)
