@@ -4,7 +4,7 @@
 #include "os/clock.h"
 #include "os/random.h"
 
-enum { LAZY_COMMIT_US = 20000, TICK_MIN_US = 500 };
+enum { LAZY_COMMIT_US = 20000, TICK_MIN_US = 500, INLINE_WAITERS_MAX = 4 };
 
 static void fail(struct engine *engine, const char *why)
 {
@@ -40,6 +40,8 @@ static void function_answered(void *context, struct shard_event *event)
     struct engine *engine = context;
     submit(&engine->port, event);
 }
+
+static void journal_moved(struct loop_signal *signal);
 
 /* ---- Going out ---- */
 
@@ -87,10 +89,21 @@ static void send_out(struct engine *engine)
     }
 }
 
+/* With few waiters and nothing else to do, the way to the commit thread and back would only cost
+ * them time. */
+static void commit_now(struct engine *engine)
+{
+    if (!shard_only_waits(engine->shard, INLINE_WAITERS_MAX)) {
+        journal_commit(engine->journal);
+        return;
+    }
+    if (journal_commit_here(engine->journal)) journal_moved(&engine->journal_moved);
+}
+
 static void commit(struct engine *engine)
 {
     if (engine->commit_waits) {
-        journal_commit(engine->journal);
+        commit_now(engine);
         engine->commit_waits = engine->uncommitted = false;
         loop_timer_clear(engine->loop, &engine->lazy_commit);
     } else if (engine->uncommitted && !engine->lazy_commit.set) {
@@ -136,6 +149,8 @@ static void turn_ended(struct loop_turn_end *turn_end)
     send_out(engine);
     if (engine->failed) return;
     commit(engine);
+    send_out(engine); /* what an inline commit has released */
+    if (engine->failed) return;
     snapshotter_turn(&engine->snapshotter);
     set_tick(engine);
 }

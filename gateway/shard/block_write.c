@@ -91,7 +91,8 @@ static uint64_t list_count(const struct list *head)
 
 void block_write_slot(struct buffer *out, const struct slot *slot)
 {
-    uint64_t timers = list_count(&slot->timers), entries = list_count(&slot->entries);
+    uint64_t timers = list_count(&slot->timers),
+             entries = list_count(&slot->entries) + list_count(&slot->calls);
     if (slot->cells.count + slot->boxes.count + timers + entries == 0) return;
     buffer_varint(out, slot->cells.count);
     for (struct table_node *node = table_next(&slot->cells, NULL); node != NULL;
@@ -107,6 +108,9 @@ void block_write_slot(struct buffer *out, const struct slot *slot)
     }
     buffer_varint(out, entries);
     LIST_EACH (&slot->entries, link) {
+        block_write_entry(out, CONTAINER_OF(link, struct entry, order));
+    }
+    LIST_EACH (&slot->calls, link) {
         block_write_entry(out, CONTAINER_OF(link, struct entry, order));
     }
 }

@@ -166,6 +166,10 @@ static void digest_slot(struct digest *digest, const struct slot *slot)
         block_write_entry(&digest->object, CONTAINER_OF(link, struct entry, order));
         add(digest, 4);
     }
+    LIST_EACH (&slot->calls, link) {
+        block_write_entry(&digest->object, CONTAINER_OF(link, struct entry, order));
+        add(digest, 4);
+    }
 }
 
 uint64_t shard_digest(struct shard *shard)

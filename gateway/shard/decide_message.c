@@ -28,13 +28,15 @@ static enum answer_kind refusal(struct shard *shard, const struct event_message 
     return ANSWER_ACCEPTED;
 }
 
-static void set_reply(struct shard *shard, struct wait *wait, const struct entry *entry,
+static void set_reply(struct shard *shard, struct wait *wait, struct entry *entry,
                       struct shard_update *update)
 {
     wait->kind = ANSWER_REPLY;
     if (wait_set_bytes(shard, wait, span_of(entry->answer, entry->answer_size), SPAN_EMPTY,
                        SPAN_EMPTY) != 0)
         wait->kind = ANSWER_FULL;
+    wait->entry = entry;
+    entry->gated++;
     wait_gate(shard, wait, entry->answer_seq, update);
 }
 
@@ -84,30 +86,6 @@ static void repeat(struct shard *shard, const struct shard_event *event, struct 
     if (wait == NULL) return;
     wait->kind = ANSWER_DUPLICATE;
     wait_gate(shard, wait, entry->seq, update);
-}
-
-static void evict_for(struct shard *shard, struct span id, struct shard_update *update)
-{
-    struct image *image = &shard->image;
-    const struct shard_config *config = &shard->overlay.config;
-    struct slot *slot = image_slot(image, id);
-    uint32_t count = 0;
-    size_t bytes = image->entry_bytes;
-    LIST_EACH (&slot->entries, link) {
-        const struct entry *entry = CONTAINER_OF(link, struct entry, order);
-        bool old = shard->overlay.now_ms - entry->created_ms >= config->dedup_window_ms;
-        bool over = config->dedup_bytes_max > 0 && bytes > config->dedup_bytes_max;
-        if ((!old && !over) || !list_empty(&entry->waiters) || count == EVICT_MAX) break;
-        bytes -=
-            entry_size(entry->id_size, entry->key_size, entry->token_size) + entry->answer_size;
-        count++;
-        if (!old) shard->metrics.evicted_early++;
-    }
-    if (count == 0) return;
-    struct buffer *body = emit_begin(shard);
-    buffer_varint(body, slot_of(id));
-    buffer_varint(body, count);
-    if (emit(shard, update, RECORD_EVICT) == 0) shard->metrics.evicted += count;
 }
 
 static int write_accept(struct shard *shard, const struct event_message *message, uint32_t type,
@@ -190,7 +168,7 @@ void decide_message(struct shard *shard, const struct shard_event *event,
         return;
     }
     if (message->key.size > 0 || message->reply_token.size > 0)
-        evict_for(shard, message->target.id, update);
+        evict(shard, slot_of(message->target.id), EVICT_LOT, update);
     type = intern(shard, update, message->target.type);
     if (type == 0)
         answer_text(update, event->waiter, ANSWER_FULL, "too many different names");

@@ -32,24 +32,6 @@ static void wake(struct shard *shard)
         flight_settle(shard, CONTAINER_OF(node, struct flight, wake));
 }
 
-static void evict_old(struct shard *shard, uint32_t number, struct shard_update *update)
-{
-    const struct slot *slot = &shard->image.slots[number];
-    uint32_t count = 0;
-    LIST_EACH (&slot->entries, link) {
-        const struct entry *entry = CONTAINER_OF(link, struct entry, order);
-        if (shard->overlay.now_ms - entry->created_ms < shard->overlay.config.dedup_window_ms)
-            break;
-        if (!list_empty(&entry->waiters) || count == EVICT_MAX) break;
-        count++;
-    }
-    if (count == 0) return;
-    struct buffer *body = emit_begin(shard);
-    buffer_varint(body, number);
-    buffer_varint(body, count);
-    if (emit(shard, update, RECORD_EVICT) == 0) shard->metrics.evicted += count;
-}
-
 static bool has_expired(const struct shard *shard, const struct cell *cell)
 {
     const struct function *function = image_find_function(&shard->image, cell->type);
@@ -95,7 +77,7 @@ static void sweep(struct shard *shard, struct shard_update *update)
     if (overlay->now_ms < overlay->sweep_at_ms) return;
     overlay->sweep_at_ms = overlay->now_ms + SWEEP_EVERY_MS;
     for (int i = 0; i < SWEEP_SLOTS; i++) {
-        evict_old(shard, overlay->sweep_slot, update);
+        evict(shard, overlay->sweep_slot, 1, update);
         purge_expired(shard, overlay->sweep_slot, update);
         overlay->sweep_slot = (overlay->sweep_slot + 1) % SLOTS;
     }

@@ -57,6 +57,11 @@ struct entry *entry_find_token(const struct image *image, struct span token)
     return NULL;
 }
 
+struct list *entry_list(struct slot *slot, bool has_key)
+{
+    return has_key ? &slot->entries : &slot->calls;
+}
+
 struct entry *entry_add(struct image *image, uint32_t type, struct span id, struct span key,
                         struct span token)
 {
@@ -73,7 +78,7 @@ struct entry *entry_add(struct image *image, uint32_t type, struct span id, stru
     if (key.size > 0) memcpy(entry->bytes + id.size, key.at, key.size);
     if (token.size > 0) memcpy(entry->bytes + id.size + key.size, token.at, token.size);
     struct slot *slot = image_slot(image, id);
-    list_append(&slot->entries, &entry->order);
+    list_append(entry_list(slot, key.size > 0), &entry->order);
     if (key.size > 0)
         table_insert(&slot->keys, &image->memory, &entry->key_node, entry_hash(type, id, key));
     if (token.size > 0)

@@ -200,9 +200,10 @@ static void fold_cursor(struct image *image, struct reader *in)
 static void fold_evict(struct image *image, struct reader *in)
 {
     struct slot *slot = &image->slots[reader_varint(in)];
+    struct list *list = entry_list(slot, reader_byte(in) != 0);
     uint64_t count = reader_varint(in);
     for (; count > 0; count--) {
-        struct entry *entry = LIST_FIRST(&slot->entries, struct entry, order);
+        struct entry *entry = LIST_FIRST(list, struct entry, order);
         image_touch(image, entry_id(entry));
         entry_remove(image, entry);
     }

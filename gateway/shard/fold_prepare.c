@@ -173,12 +173,13 @@ static void prepare_cursor(struct need *n, struct reader *in)
 static void prepare_evict(struct need *n, struct reader *in)
 {
     uint64_t slot = reader_varint(in);
+    bool has_key = reader_byte(in) != 0;
     uint64_t count = reader_varint(in);
     if (slot >= SLOTS) {
         n->error = ERROR_DAMAGED;
         return;
     }
-    const struct list *head = &n->image->slots[slot].entries;
+    const struct list *head = entry_list(&n->image->slots[slot], has_key);
     for (const struct list *link = head->next; count > 0; link = link->next, count--) {
         if (link == head) {
             n->error = ERROR_DAMAGED;

@@ -8,6 +8,7 @@
 static void slot_init(struct slot *slot)
 {
     list_init(&slot->entries);
+    list_init(&slot->calls);
     list_init(&slot->timers);
 }
 
@@ -43,6 +44,9 @@ static void close_slot(struct image *image, struct slot *slot)
         message_free(image, timer_take(image, CONTAINER_OF(link, struct timer, link)));
     }
     LIST_EACH (&slot->entries, link) {
+        entry_remove(image, CONTAINER_OF(link, struct entry, order));
+    }
+    LIST_EACH (&slot->calls, link) {
         entry_remove(image, CONTAINER_OF(link, struct entry, order));
     }
     table_close(&slot->cells, &image->memory);

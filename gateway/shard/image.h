@@ -140,6 +140,8 @@ struct entry {
     struct list order;            /* in the slot, oldest first */
     struct list answered;         /* in image.answered when fold has set the answer */
     struct list waiters;          /* overlay */
+    uint32_t gated;               /* overlay: answers on their way to a waiter */
+    bool delivered;               /* overlay: a waiter has got the answer */
     uint32_t type;
     uint32_t id_size;
     uint32_t key_size;
@@ -181,7 +183,8 @@ struct slot {
     struct table boxes;
     struct table keys;   /* entries by (address, key) */
     struct table tokens; /* timers by (scope id, token) */
-    struct list entries;
+    struct list entries; /* with a key, oldest first */
+    struct list calls;   /* entries without a key: only their token finds them, oldest first */
     struct list timers;
     uint64_t changed_seq; /* last record that touched it */
     bool cut_pending;     /* the running cut has not written it yet */
@@ -307,6 +310,7 @@ struct span entry_token(const struct entry *entry);
 struct entry *entry_find_key(const struct image *image, uint32_t type, struct span id,
                              struct span key);
 struct entry *entry_find_token(const struct image *image, struct span token);
+struct list *entry_list(struct slot *slot, bool has_key);
 struct entry *entry_add(struct image *image, uint32_t type, struct span id, struct span key,
                         struct span token);
 void entry_set_answer(struct image *image, struct entry *entry, struct span answer);

@@ -13,6 +13,7 @@ enum {
     TEXT_MAX = 512,           /* bytes of a failure's text that are kept */
     CULPRIT_KILLS = 3, /* lost or timed-out calls as the only one, until the address is to blame */
     EVICT_MAX = 64,    /* idempotency entries evicted per record */
+    EVICT_LOT = 4,     /* calls that are over in a slot before an accept evicts them */
     SWEEP_SLOTS = 64,  /* slots looked at per sweep for expired entries and values */
 };
 

@@ -97,7 +97,9 @@ struct wait {
     uint32_t body_size;
     uint32_t next_size;
     uint32_t text_size;
-    uint8_t *bytes; /* body, next, text */
+    uint8_t *bytes;      /* body, next, text */
+    bool gated;          /* in overlay.gates */
+    struct entry *entry; /* whose answer it is; stays while it is gated */
     /* WAIT_LANE */
     uint64_t after;
     uint32_t max;
@@ -122,6 +124,7 @@ struct overlay {
     struct heap wakes; /* flights by shard time */
     struct table waits;
     struct list gates; /* by seq */
+    uint64_t gate_count;
     struct list lane_waits;
     struct list write_waits;
     uint64_t wait_count;

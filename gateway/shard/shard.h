@@ -45,6 +45,9 @@ int shard_step(struct shard *shard, const struct shard_event *event,
  */
 int64_t shard_wake_at(const struct shard *shard);
 
+/* All that goes on waits for the journal: nobody is served by doing something else meanwhile. At
+ * most `most` wait. */
+bool shard_only_waits(const struct shard *shard, uint64_t most);
 uint64_t shard_seq(const struct shard *shard);
 uint32_t shard_epoch(const struct shard *shard);
 uint64_t shard_lineage(const struct shard *shard);

@@ -210,6 +210,14 @@ bool shard_lane_metrics(const struct shard *shard, size_t index, struct shard_la
     return false;
 }
 
+bool shard_only_waits(const struct shard *shard, uint64_t most)
+{
+    const struct overlay *overlay = &shard->overlay;
+    return overlay->gate_count > 0 && overlay->gate_count == overlay->wait_count &&
+           overlay->gate_count <= most && overlay->state_counts[FLIGHT_SENT] == 0 &&
+           overlay->state_counts[FLIGHT_READY] == 0;
+}
+
 uint64_t shard_seq(const struct shard *shard)
 {
     return shard->image.seq;

@@ -28,6 +28,8 @@ void wait_free(struct shard *shard, struct wait *wait)
         shard->overlay.wait_count--;
     }
     list_remove(&wait->link);
+    if (wait->entry != NULL) wait->entry->gated--;
+    if (wait->gated) shard->overlay.gate_count--;
     free(wait->bytes);
     free(wait);
 }
@@ -90,6 +92,7 @@ static void answer_wait(struct shard *shard, const struct wait *wait, struct sha
 static void release(struct shard *shard, struct wait *wait, struct shard_update *update)
 {
     if (wait->waiter != 0) answer_wait(shard, wait, update);
+    if (wait->waiter != 0 && wait->entry != NULL) wait->entry->delivered = true;
     wait_free(shard, wait);
 }
 
@@ -107,6 +110,8 @@ void wait_gate(struct shard *shard, struct wait *wait, uint64_t seq, struct shar
     while (after != &shard->overlay.gates && CONTAINER_OF(after, struct wait, link)->seq > seq)
         after = after->prev;
     list_prepend(after, &wait->link);
+    wait->gated = true;
+    shard->overlay.gate_count++;
     update->commit_wanted = true;
 }
 
