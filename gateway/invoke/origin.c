@@ -133,8 +133,11 @@ static bool dial_wanted(const struct origin *origin)
 {
     uint32_t useful = origin->waiting_count;
     if (origin->protocol != PROTOCOL_HTTP1 && useful > 1) useful = 1;
-    LIST_EACH (&origin->shared, link)
-        if (h2_settling(CONTAINER_OF(link, struct connection, link))) return false;
+    LIST_EACH (&origin->shared, link) {
+        /* One that has room is about to be filled: it became so in this very turn. */
+        const struct connection *connection = CONTAINER_OF(link, struct connection, link);
+        if (h2_settling(connection) || h2_has_room(connection)) return false;
+    }
     return origin->connecting < useful && origin->connection_count < origin->endpoint->pool_max;
 }
 
