@@ -172,11 +172,11 @@ void commit_group(struct journal *journal)
     group_clear(group);
     end(journal);
     /* Nothing after a failure is ever called durable: what the device holds is not known any more.
-     */
-    if (error != 0)
-        commit_fail(journal, error, &errmsg);
-    else
-        atomic_store_explicit(&journal->durable, through, memory_order_release);
+       The failure may be the other thread's: a sync of the same file there may have been told of
+       our pages. */
+    if (error != 0) commit_fail(journal, error, &errmsg);
+    if (atomic_load(&journal->failed) != 0) return;
+    atomic_store_explicit(&journal->durable, through, memory_order_release);
 }
 
 int commit_mark(struct journal *journal, enum frame_kind kind, struct span body, uint32_t count_of,

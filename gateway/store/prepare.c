@@ -200,12 +200,20 @@ static void wait_for_work(struct journal *journal)
     (void)pthread_cond_timedwait(&journal->prepare_work, &journal->mutex, &until);
 }
 
+/* What was trimmed is put aside before a clean end: the next open would read it all again. */
+static bool may_stop(const struct journal *journal)
+{
+    bool failed = atomic_load(&journal->failed) != 0;
+    return journal->prepare_stop &&
+           (failed || journal->abandoned || list_empty(&journal->forgotten));
+}
+
 void *prepare_run(void *context)
 {
     struct journal *journal = context;
     int64_t retry_at_us = 0; /* a full file system is not asked again before */
     pthread_mutex_lock(&journal->mutex);
-    while (!journal->prepare_stop) {
+    while (!may_stop(journal)) {
         bool failed = atomic_load(&journal->failed) != 0;
         if (!failed && !list_empty(&journal->forgotten)) {
             put_forgotten_aside(journal);

@@ -27,8 +27,12 @@ static struct {
 
 static int inject(void *context, enum file_call call, const char *path, size_t *size)
 {
-    (void)context, (void)path, (void)size;
+    (void)context, (void)size;
     if (fault.call != FILE_CALLS && fault.call != (int)call) return 0;
+    /* The next segment is prepared whenever its thread gets to it: only of interest when any call
+     * may fail. */
+    bool prepared = call != FILE_CALL_ALLOCATE && strstr(path, "segment.tmp") != NULL;
+    if (fault.call != FILE_CALLS && prepared) return 0;
     fault.calls++;
     if (fault.hit && fault.stays) return fault.number;
     if (fault.countdown == 0 || --fault.countdown > 0) return 0;

@@ -346,3 +346,26 @@ Test(journal, a_magic_of_the_other_byte_order_is_named)
     cr_assert_eq(ledger_open(&ledger, 0), ERROR_DAMAGED);
     cr_assert_not_null(strstr(ledger.errmsg.text, "byte order"), "%s", ledger.errmsg.text);
 }
+
+/* The other tests run in memory where they can; this one meets direct writes, preallocation and filling. */
+Test(journal, on_a_real_disk)
+{
+    temporary_remove(directory);
+    temporary_make_on_disk(directory);
+    ledger_init(&ledger, directory, 256 << 10);
+    for (unsigned round = 0; round < 3; round++) {
+        ledger_must_open(&ledger);
+        for (unsigned i = 0; i < 60; i++) {
+            ledger_append(&ledger, 1 + i * i % 300);
+            if (i % 2 == 0) ledger_commit(&ledger);
+            else if (!journal_commit_here(ledger.journal)) ledger_commit(&ledger);
+        }
+        ledger_append_large(&ledger, 700 << 10);
+        ledger_commit(&ledger);
+        if (round % 2 == 0) ledger_kill(&ledger);
+        else ledger_close(&ledger);
+    }
+    ledger_must_open(&ledger);
+    cr_assert_eq(ledger.opens, 4);
+    ledger_close(&ledger);
+}
