@@ -145,16 +145,34 @@ static void *alloc_small(struct memory *memory, size_t cost)
     return at;
 }
 
+static void *counted(struct memory *memory, void *block, size_t cost)
+{
+    if (block == NULL) return NULL;
+    memory->used += cost;
+    if (memory->used > memory->used_high) memory->used_high = memory->used;
+    return block;
+}
+
+void *memory_alloc_apart(struct memory *memory, size_t size)
+{
+    return counted(memory, malloc(size), memory_cost(size));
+}
+
+void memory_free_apart(struct memory *memory, void *block, size_t size)
+{
+    if (block == NULL) return;
+    CHECK(memory->used >= memory_cost(size));
+    memory->used -= memory_cost(size);
+    free(block);
+}
+
 void *memory_alloc(struct memory *memory, size_t size)
 {
     size_t cost = memory_cost(size);
     void *block = PLAIN                      ? malloc(size == 0 ? 1 : size)
                   : cost <= MEMORY_SMALL_MAX ? alloc_small(memory, cost)
                                              : take_spare(memory, cost);
-    if (block == NULL) return NULL;
-    memory->used += cost;
-    if (memory->used > memory->used_high) memory->used_high = memory->used;
-    return block;
+    return counted(memory, block, cost);
 }
 
 void memory_free(struct memory *memory, void *block, size_t size)

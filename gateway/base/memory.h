@@ -52,6 +52,12 @@ int memory_reserve_block(struct memory *memory, size_t size) MUST_USE;
 /* Gives reserved large blocks that nobody took back to the system. */
 void memory_unreserve(struct memory *memory);
 
+/* From the system, outside of any reservation, which it leaves alone: for arrays that may stay as
+   they are when there is no memory (NULL). Counted like any other block, and freed with
+   memory_free_apart. */
+void *memory_alloc_apart(struct memory *memory, size_t size);
+void memory_free_apart(struct memory *memory, void *block, size_t size);
+
 /* NULL when there is no memory, which cannot happen within a reservation. 16-byte aligned. */
 void *memory_alloc(struct memory *memory, size_t size);
 /* `size` is the one asked for. NULL is fine. */

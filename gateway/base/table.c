@@ -19,7 +19,7 @@ static size_t array_size(const struct table *table)
 
 void table_close(struct table *table, struct memory *memory)
 {
-    if (table->buckets != NULL) memory_free(memory, table->buckets, array_size(table));
+    if (table->buckets != NULL) memory_free_apart(memory, table->buckets, array_size(table));
     table_init(table);
 }
 
@@ -42,7 +42,7 @@ static void grow(struct table *table, struct memory *memory)
     uint32_t count = old.buckets == NULL ? FIRST_BUCKETS : old.bucket_count * 2;
     if (count > BUCKETS_MAX) return;
     size_t size = count * sizeof(struct table_node *);
-    struct table_node **buckets = memory_alloc(memory, size);
+    struct table_node **buckets = memory_alloc_apart(memory, size);
     if (buckets == NULL) return;
     memset(buckets, 0, size);
     table->buckets = buckets;
@@ -57,7 +57,7 @@ static void grow(struct table *table, struct memory *memory)
             node = next;
         }
     }
-    if (old.buckets != NULL) memory_free(memory, old.buckets, array_size(&old));
+    if (old.buckets != NULL) memory_free_apart(memory, old.buckets, array_size(&old));
 }
 
 void table_insert(struct table *table, struct memory *memory, struct table_node *node,

@@ -2,6 +2,7 @@
 #include <criterion/criterion.h>
 
 #include "base/memory.h"
+#include "base/table.h"
 #include "base/prng.h"
 
 #include <stdbool.h>
@@ -176,4 +177,24 @@ Test(memory, costs)
     cr_assert_eq(memory_cost(1), MEMORY_GRAIN);
     cr_assert_eq(memory_cost(MEMORY_GRAIN), MEMORY_GRAIN);
     cr_assert_eq(memory_cost(MEMORY_GRAIN + 1), 2 * MEMORY_GRAIN);
+}
+
+/* A table grows while fold runs on a promise: its arrays come from elsewhere. */
+Test(memory, a_growing_table_leaves_a_reservation_alone)
+{
+    enum { NODES = 1000 };
+    static struct table_node nodes[NODES];
+    struct memory memory;
+    struct table table;
+    memory_init(&memory);
+    table_init(&table);
+    cr_assert_eq(memory_reserve(&memory, 4096), 0);
+    size_t bump = memory.bump_left, ready = memory.ready_count;
+    for (uint32_t i = 0; i < NODES; i++) table_insert(&table, &memory, &nodes[i], i * 2654435761u);
+    cr_assert_gt(table.bucket_count, 0);
+    cr_assert_eq(memory.bump_left, bump);
+    cr_assert_eq(memory.ready_count, ready);
+    table_close(&table, &memory);
+    cr_assert_eq(memory.used, 0);
+    memory_close(&memory);
 }
