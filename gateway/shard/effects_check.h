@@ -1,3 +1,4 @@
+/* Whether a response may be applied as it is, and if not, the first reason. */
 #ifndef HOLDFAST_SHARD_EFFECTS_CHECK_H
 #define HOLDFAST_SHARD_EFFECTS_CHECK_H
 
