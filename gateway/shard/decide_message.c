@@ -11,6 +11,7 @@ static const char *invalid(const struct event_message *message)
         return "the cancel token is longer than 1024 bytes";
     if (message->cancel_token.size > 0 && message->delay_ms < 0)
         return "a cancel token needs a delay";
+    if (message->delay_ms > FUNCTION_TIME_MS_MAX) return "the delay is too long";
     return NULL;
 }
 
