@@ -212,7 +212,9 @@ static void start(struct lines *lines)
     input_close(&input);
 }
 
-/* Before anything is submitted, so that a request is refused as a whole. */
+/* Before anything is submitted, so that a request is refused as a whole. Lines without an address
+   are about nobody's namespace; when there are no others, the client has to be somebody at least.
+ */
 static bool all_allowed(struct ingress *ingress, struct http_request *request,
                         const struct line_kind *kind)
 {
@@ -220,14 +222,17 @@ static bool all_allowed(struct ingress *ingress, struct http_request *request,
     struct shard_event event;
     struct span rest = request->body;
     struct span text;
-    bool allowed = access_allowed(ingress, request, kind->access, SPAN_EMPTY);
-    if (!allowed || ingress->options.allow == NULL) return allowed;
+    size_t asked = 0;
+    bool allowed = true;
+    if (ingress->options.allow == NULL) return true;
     input_init(&input);
-    while (allowed && next_line(&rest, &text))
-        if (!is_blank(text) && read_line(&input, kind, text, &event) == NULL)
-            allowed = access_allowed(ingress, request, kind->access, input.name_space);
+    while (allowed && next_line(&rest, &text)) {
+        if (is_blank(text) || read_line(&input, kind, text, &event) != NULL) continue;
+        allowed = access_allowed(ingress, request, kind->access, input.name_space);
+        asked++;
+    }
     input_close(&input);
-    return allowed;
+    return asked > 0 ? allowed : access_allowed(ingress, request, kind->access, SPAN_EMPTY);
 }
 
 static bool count_good(struct http_request *request, size_t count)

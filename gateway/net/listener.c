@@ -106,6 +106,13 @@ static int listen_unix(struct listener *listener, const char *path, int *fd, str
     return ERROR_MEMORY;
 }
 
+/* The resolver takes larger ones too, and cuts them. */
+static bool port_valid(const char *port)
+{
+    size_t digits = strspn(port, "0123456789");
+    return port[digits] == 0 && digits > 0 && digits <= 5 && atoi(port) <= UINT16_MAX;
+}
+
 /* "host:port" or "[host]:port" into its parts. */
 static int split_address(const char *address, char host[256], const char **port)
 {
@@ -117,7 +124,7 @@ static int split_address(const char *address, char host[256], const char **port)
         start++;
         size -= 2;
     }
-    if (size >= 256) return ERROR_INVALID;
+    if (size >= 256 || !port_valid(colon + 1)) return ERROR_INVALID;
     memcpy(host, start, size);
     host[size] = 0;
     *port = colon + 1;

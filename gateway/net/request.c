@@ -69,8 +69,9 @@ static struct head_verdict check_headers(const h2o_req_t *req)
     for (size_t i = 0; i < req->headers.size; i++)
         size += req->headers.entries[i].name->len + req->headers.entries[i].value.len;
     if (size > HEAD_SIZE_MAX) return (struct head_verdict){431, "the headers are over 65536 bytes"};
-    /* A request of HTTP/1 that asked for h2c was framed by rules that nobody checked. */
-    if (req->upgrade.base != NULL)
+    /* A request of HTTP/1 that asked for h2c was framed by rules that nobody checked, and a proxy
+       that let it through would no longer see what comes next. */
+    if (h2o_find_header(&req->headers, H2O_TOKEN_HTTP2_SETTINGS, -1) >= 0)
         return (struct head_verdict){400,
                                      "use HTTP/2 with prior knowledge instead of Upgrade: h2c"};
     return (struct head_verdict){0, NULL};
@@ -100,6 +101,9 @@ static int on_request(h2o_handler_t *self, h2o_req_t *req)
     if (verdict.status != 0) {
         refuse(request, verdict.status,
                verdict.status == 431 ? "headers-too-large" : "malformed-request", verdict.detail);
+        /* HTTP/1 ends with the answer by itself; what is left of HTTP/2 is not to be trusted
+         * either. */
+        if (req->version >= 0x200) connection_cut(connection);
     } else if (server->closing || connection->cut) {
         refuse(request, 503, "closing", "The server is going down; try again.");
     } else {

@@ -55,7 +55,7 @@ int tls_context(const struct listener_options *options, SSL_CTX **tls, struct er
         SSL_CTX_free(context);
         return error;
     }
-    h2o_ssl_register_alpn_protocols(context, h2o_http2_alpn_protocols);
+    h2o_ssl_register_alpn_protocols(context, h2o_alpn_protocols);
     *tls = context;
     return 0;
 }

@@ -9,7 +9,15 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { DATA = 0, HEADERS = 1, RST_STREAM = 3, SETTINGS = 4, PING = 6, GOAWAY = 7 };
+enum {
+    DATA = 0,
+    HEADERS = 1,
+    RST_STREAM = 3,
+    SETTINGS = 4,
+    PING = 6,
+    GOAWAY = 7,
+    CONTINUATION = 9
+};
 enum { END_STREAM = 1, END_HEADERS = 4 };
 
 static struct echo echo;
@@ -28,7 +36,7 @@ TestSuite(http2, .init = setup, .fini = teardown, .timeout = 30);
 
 static void frame(int fd, int type, int flags, uint32_t stream, const void *payload, size_t size)
 {
-    uint8_t bytes[1024] = {(uint8_t)(size >> 16),   (uint8_t)(size >> 8),   (uint8_t)size,
+    uint8_t bytes[2048] = {(uint8_t)(size >> 16),   (uint8_t)(size >> 8),   (uint8_t)size,
                            (uint8_t)type,           (uint8_t)flags,         (uint8_t)(stream >> 24),
                            (uint8_t)(stream >> 16), (uint8_t)(stream >> 8), (uint8_t)stream};
     if (size > 0) memcpy(bytes + 9, payload, size);
@@ -129,5 +137,31 @@ Test(http2, bears_a_client_that_changes_its_mind_now_and_then)
     }
     request(fd, 201, "/echo");
     cr_assert_gt(await(fd, DATA, payload, sizeof payload), 0);
+    close(fd);
+}
+
+Test(http2, lets_nobody_upgrade_from_http1)
+{
+    int fd = client_connect(echo.thread.port);
+    client_say(fd, "GET /echo HTTP/1.1\r\nHost: t\r\nConnection: Upgrade, HTTP2-Settings\r\n"
+                   "Upgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n");
+    cr_assert(client_closed(fd));
+    cr_assert_eq(atomic_load(&echo.handled), 0);
+    close(fd);
+}
+
+Test(http2, bounds_headers)
+{
+    uint8_t field[1006] = {0x00, 0x01, 'n',
+                           0x7f, 0xe9, 0x06}; /* n: 1000 bytes (127 + 0x69 + 6 * 128) */
+    uint8_t payload[20000];
+    int fd = start();
+    uint8_t block[] = {0x82, 0x86, 0x84, 0x01, 0x01, 'x'};
+    frame(fd, HEADERS, END_STREAM, 1, block, sizeof block);
+    memset(field + 6, 'v', 1000);
+    for (int i = 0; i < 70; i++)
+        frame(fd, CONTINUATION, i == 69 ? END_HEADERS : 0, 1, field, sizeof field);
+    await(fd, GOAWAY, payload, sizeof payload);
+    cr_assert_eq(atomic_load(&echo.handled), 0);
     close(fd);
 }
