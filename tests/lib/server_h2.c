@@ -134,8 +134,10 @@ static int on_begin(nghttp2_session *session, const nghttp2_frame *frame, void *
     stream->action =
         peer->h2->decide == NULL ? H2_RESULT : peer->h2->decide(peer->index, peer->requests);
     peer->requests++;
+    pthread_mutex_lock(&peer->h2->lock);
     peer->h2->head[0] = 0;
     peer->h2->received = 0;
+    pthread_mutex_unlock(&peer->h2->lock);
     return nghttp2_session_set_stream_user_data(session, frame->hd.stream_id, stream);
 }
 
@@ -147,9 +149,11 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
     (void)frame;
     (void)flags;
     struct peer *peer = p;
+    pthread_mutex_lock(&peer->h2->lock);
     size_t have = strlen(peer->h2->head);
     snprintf(peer->h2->head + have, sizeof peer->h2->head - have, "%.*s: %.*s\n", (int)name_size,
              name, (int)value_size, value);
+    pthread_mutex_unlock(&peer->h2->lock);
     return 0;
 }
 
@@ -171,9 +175,11 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const ui
     struct peer *peer = p;
     struct h2_server *h2 = peer->h2;
     struct stream *stream = nghttp2_session_get_stream_user_data(session, id);
+    pthread_mutex_lock(&h2->lock);
     if (h2->received + size <= sizeof h2->request_body)
         memcpy(h2->request_body + h2->received, at, size);
     h2->received += size;
+    pthread_mutex_unlock(&h2->lock);
     if (stream != NULL && stream->action != H2_EARLY) {
         nghttp2_session_consume_stream(session, id, size);
         nghttp2_session_consume_connection(session, size);

@@ -35,6 +35,7 @@ struct h2_server {
     atomic_int requests;
     atomic_int streams_now, streams_most;
     atomic_int negotiated; /* connections on which ALPN chose h2 */
+    pthread_mutex_t lock;  /* of what follows; PTHREAD_MUTEX_INITIALIZER */
     char head[4096];       /* of the last request, as lines "name: value" */
     size_t received;       /* bytes of its body */
     uint8_t request_body[4096];

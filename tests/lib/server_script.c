@@ -57,8 +57,8 @@ static void *accept_all(void *argument)
         }
         *served = (struct served){server, fd, index};
         server->fds[index] = fd;
+        atomic_fetch_add(&server->accepted, 1); /* before anything that the test may see of it */
         pthread_create(&server->threads[index], NULL, serve, served);
-        atomic_fetch_add(&server->accepted, 1);
         pthread_mutex_unlock(&server->lock);
     }
 }

@@ -100,6 +100,8 @@ int fixture_call_named(struct fixture *fixture, const char *function_type)
                     .messages = &fixture->message,
                     .message_count = 1},
     };
+    if (!fixture->same_time)
+        loop_touch(&fixture->loop); /* the time of this call, not of the last turn */
     fixture->in_call = true;
     invoke_call(fixture->invoke, &fixture->invocations[call]);
     fixture->in_call = false;

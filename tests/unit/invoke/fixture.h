@@ -29,6 +29,7 @@ struct fixture {
     int called;
     int told_count;
     int follow_ups; /* calls to make from within `done` */
+    bool same_time; /* as the call before */
     bool in_call;   /* within invoke_call: nothing may be told */
     bool configure_in_done;
     uint8_t *argument; /* of a large message */

@@ -21,7 +21,10 @@ static void setup(void)
 {
     signal(SIGPIPE, SIG_IGN);
     answer_encode(&body, 1000);
-    h2 = (struct h2_server){.body = body.at, .body_size = body.size, .expects_length = true};
+    h2 = (struct h2_server){.body = body.at,
+                            .body_size = body.size,
+                            .expects_length = true,
+                            .lock = PTHREAD_MUTEX_INITIALIZER};
     fixture_open(&f);
     f.endpoint.h2_prior_knowledge = true;
     cr_assert(server_open(&server, h2_script, &h2));
@@ -212,7 +215,7 @@ Test(h2, a_connection_that_was_idle_may_be_stale, .init = setup, .fini = teardow
     cr_expect_eq(metrics_now().stale_retries, 1);
     h2.decide = always;
     fixture_idle(&f, 20);
-    cr_assert_told(fixture_one(&f), OUTCOME_LOST, "closed");
+    cr_assert_told(fixture_one(&f), OUTCOME_LOST, "the connection");
     cr_expect_eq(metrics_now().stale_retries, 2);
 }
 
