@@ -20,7 +20,7 @@ enum {
     JOURNAL_SPARES_MAX = 2, /* segment files kept to be used again */
     JOURNAL_FILL_AHEAD =
         512 << 10, /* bytes of a new segment that are written with zeros ahead of the stream */
-    JOURNAL_FILL_STEP = 128 << 10,
+    JOURNAL_FILL_STEP = 64 << 10,
     JOURNAL_RETRY_FULL_MS =
         200, /* a full file system is asked again so often, while somebody waits */
     JOURNAL_SEGMENT_SLACK =

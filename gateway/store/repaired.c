@@ -13,28 +13,28 @@
 
 enum { SIZE_MAX_NOTE = 512 };
 
-/* The text without its last line, which is its checksum. */
 static int format(const struct repaired *note, char text[SIZE_MAX_NOTE])
 {
-    return snprintf(text, SIZE_MAX_NOTE, FIELDS, note->epoch, (unsigned)note->new_lineage,
-                    note->next_seq, note->number, note->base);
+    int size = snprintf(text, SIZE_MAX_NOTE, FIELDS, note->epoch, (unsigned)note->new_lineage,
+                        note->next_seq, note->number, note->base);
+    uint32_t crc = crc_of(span_of(text, (size_t)size));
+    return size + snprintf(text + size, SIZE_MAX_NOTE - (size_t)size, "crc %08" PRIx32 "\n", crc);
 }
 
-static bool parse(struct repaired *note, const char *text)
+/* Only the very text that we would write is one. */
+static bool parse(struct repaired *note, struct span text, const char *terminated)
 {
     unsigned new_lineage;
-    uint32_t crc;
     char again[SIZE_MAX_NOTE];
-    int found =
-        sscanf(text,
-               "repaired 1 epoch %" SCNu32 " new_lineage %u next_seq %" SCNu64 " number %" SCNu64
-               " base %" SCNu64 " crc %" SCNx32,
-               &note->epoch, &new_lineage, &note->next_seq, &note->number, &note->base, &crc);
-    if (found != 6) return false;
+    int found = sscanf(terminated,
+                       "repaired 1 epoch %" SCNu32 " new_lineage %u next_seq %" SCNu64
+                       " number %" SCNu64 " base %" SCNu64,
+                       &note->epoch, &new_lineage, &note->next_seq, &note->number, &note->base);
+    if (found != 5) return false;
     note->new_lineage = new_lineage != 0;
     note->there = true;
     int size = format(note, again);
-    return crc == crc_of(span_of(again, (size_t)size));
+    return span_equal(text, span_of(again, (size_t)size));
 }
 
 int repaired_load(struct repaired *note, const char *directory, struct errmsg *errmsg)
@@ -49,7 +49,7 @@ int repaired_load(struct repaired *note, const char *directory, struct errmsg *e
         buffer_byte(&text, '\0');
         if (text.failed)
             error = ERROR_MEMORY;
-        else if (!parse(note, (const char *)text.at))
+        else if (!parse(note, span_of(text.at, text.size - 1), (const char *)text.at))
             error = errmsg_set(errmsg, ERROR_DAMAGED,
                                "%.200s at offset 0: the note of a repair is damaged", path);
     }
@@ -61,8 +61,6 @@ int repaired_write(const struct repaired *note, const char *directory, struct er
 {
     char text[SIZE_MAX_NOTE];
     int size = format(note, text);
-    uint32_t crc = crc_of(span_of(text, (size_t)size));
-    size += snprintf(text + size, SIZE_MAX_NOTE - (size_t)size, "crc %08" PRIx32 "\n", crc);
     return file_replace(directory, NAME, span_of(text, (size_t)size), errmsg);
 }
 

@@ -32,12 +32,19 @@ static int find_last_file(struct snapshots *snapshots, struct errmsg *errmsg)
     return 0;
 }
 
+/* An older manifest that cannot be read is no reason to refuse the newest: all files stay. */
+static int clean(const struct snapshots *snapshots, struct errmsg *errmsg)
+{
+    int error = snapshot_files_clean(snapshots->directory, 0, errmsg);
+    return error == ERROR_DAMAGED || error == ERROR_NEWER_FORMAT ? 0 : error;
+}
+
 static int open_all(struct snapshots *snapshots, const char *directory, struct errmsg *errmsg)
 {
     int error = layout_open(&snapshots->lock, directory, LOCK_SNAPSHOTS, errmsg);
     if (error == 0) error = layout_make(snapshots->directory, directory, "snapshots", errmsg);
     if (error == 0) error = find_newest(snapshots, errmsg);
-    if (error == 0) error = snapshot_files_clean(snapshots->directory, 0, errmsg);
+    if (error == 0) error = clean(snapshots, errmsg);
     if (error == 0) error = find_last_file(snapshots, errmsg);
     return error;
 }

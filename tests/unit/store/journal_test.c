@@ -347,7 +347,8 @@ Test(journal, a_magic_of_the_other_byte_order_is_named)
     cr_assert_not_null(strstr(ledger.errmsg.text, "byte order"), "%s", ledger.errmsg.text);
 }
 
-/* The other tests run in memory where they can; this one meets direct writes, preallocation and filling. */
+/* The other tests run in memory where they can; this one meets direct writes, preallocation and
+ * filling. */
 Test(journal, on_a_real_disk)
 {
     temporary_remove(directory);
@@ -357,13 +358,17 @@ Test(journal, on_a_real_disk)
         ledger_must_open(&ledger);
         for (unsigned i = 0; i < 60; i++) {
             ledger_append(&ledger, 1 + i * i % 300);
-            if (i % 2 == 0) ledger_commit(&ledger);
-            else if (!journal_commit_here(ledger.journal)) ledger_commit(&ledger);
+            if (i % 2 == 0)
+                ledger_commit(&ledger);
+            else if (!journal_commit_here(ledger.journal))
+                ledger_commit(&ledger);
         }
         ledger_append_large(&ledger, 700 << 10);
         ledger_commit(&ledger);
-        if (round % 2 == 0) ledger_kill(&ledger);
-        else ledger_close(&ledger);
+        if (round % 2 == 0)
+            ledger_kill(&ledger);
+        else
+            ledger_close(&ledger);
     }
     ledger_must_open(&ledger);
     cr_assert_eq(ledger.opens, 4);
