@@ -283,7 +283,8 @@ void fixture_result(struct fixture *fixture, const struct shard_invocation *call
     for (size_t i = 0; i < given->egress_count; i++) split_egress(&given->egress[i]);
     function_response_encode(&bytes, given);
     function_response_init(&parsed);
-    MUST(function_response_parse(&parsed, buffer_span(&bytes), &(struct function_limits){0}) == 0);
+    if (function_response_parse(&parsed, buffer_span(&bytes), &(struct function_limits){0}) != 0)
+        must_failed(parsed.errmsg.text, __FILE__, __LINE__);
     struct event_response response = {
         .outcome = OUTCOME_RESULT, .response = &parsed, .retry_after_ms = -1};
     fixture_respond(fixture, call->flight, &response);

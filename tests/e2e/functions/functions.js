@@ -1,6 +1,7 @@
 "use strict";
 // Functions on the official JavaScript SDK that do what a message tells them; see functions.py.
 const http = require("http");
+const http2 = require("http2");
 const { StateFun, messageBuilder, egressMessageBuilder } = require("apache-flink-statefun");
 
 const COMMAND = StateFun.jsonType("e2e/Command");
@@ -79,4 +80,4 @@ bind("js/types", Object.entries(TYPES).map(([name, type]) => ({ name, type })));
 bind("js/ttlwrite", [{ ...counter, expireAfterWrite: 2000 }]);
 bind("js/ttlcall", [{ ...counter, expireAfterCall: 2000 }]);
 
-http.createServer(statefun.handler()).listen(Number(process.env.PORT), "127.0.0.1");
+(process.env.HTTP2 ? http2 : http).createServer(statefun.handler()).listen(Number(process.env.PORT), "127.0.0.1");

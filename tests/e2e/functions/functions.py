@@ -139,4 +139,5 @@ async def report(_request):
 if __name__ == "__main__":
     app = web.Application()
     app.add_routes([web.post("/statefun", handle), web.get("/seen", report)])
-    web.run_app(app, host="127.0.0.1", port=int(os.environ["PORT"]), print=None, access_log=None)
+    where = {"path": os.environ["SOCKET"]} if "SOCKET" in os.environ else {"host": "127.0.0.1", "port": int(os.environ["PORT"])}
+    web.run_app(app, **where, print=None, access_log=None)

@@ -69,13 +69,20 @@ def bulk(t):
     t.equal(parked.ids(), [])
 
 
-@story("a call to a parked address says so at once")
+@story("a call whose message parks is told so; a later call waits behind it")
 def call_to_parked(t):
-    mood = {"bad": True}
-    gateway, _parked = park(t, ["bad"], mood)
-    answer = gateway.client.call("e2e/f/bad", "2", timeout="20s")
-    t.check(400 <= answer.status < 600 and answer.status != 504, f"{answer}")
-    t.check("park" in answer.body.decode().lower(), f"{answer}")
+    def handler(call):
+        if call.target.id == "bad":
+            if not call.needs(COUNT, LOG):
+                call.answer(b"out of order", status="500 Internal Server Error", content_type="text/plain")
+        else:
+            counted(call)
+
+    _server, gateway = t.scripted(handler, **PARK_SOON)
+    t.status(gateway.client.call("e2e/f/well", "1"), 200)
+    t.problem(gateway.client.call("e2e/f/bad", "1", timeout="20s"), 500, "park", "500", "out of order")
+    waits = t.problem(gateway.client.call("e2e/f/bad", "2", timeout="300ms"), 504, "accepted")
+    t.check(waits.get("message"), f"names the message: {waits}")
 
 
 @story("send, call, state and egress on the command line")

@@ -332,6 +332,27 @@ def damaged(t):
     t.status(gateway.client.call("e2e/f/k1", "1"), 200, "runs again")
 
 
+@story("a data directory of a newer version, or of something else")
+def newer_format(t):
+    _server, gateway = t.scripted(counted)
+    t.status(gateway.client.call("e2e/f/a", "1"), 200)
+    t.equal(gateway.stop(), 0)
+    mark = gateway.data / "format"
+    good = mark.read_bytes()
+    mark.write_bytes(b"holdfast format 99\n")
+    fails(t, run_arguments(t, data=gateway.data), 3, gateway.data, "99")
+    mark.write_bytes(b"something else\n")
+    fails(t, run_arguments(t, data=gateway.data), 3, "format")
+    mark.write_bytes(good)
+    file = largest_journal_file(gateway.data)
+    head = file.read_bytes()
+    file.write_bytes(head[3::-1] + head[4:])
+    fails(t, run_arguments(t, data=gateway.data), 3, file.name)
+    file.write_bytes(head)
+    gateway.start()
+    t.equal(stored(gateway, "e2e/f/a"), 1, "untouched by the refusals")
+
+
 @story("the last bytes of the journal are cut off: starts, and loses nothing that it can prove")
 def cut(t):
     _server, gateway = t.scripted(counted)

@@ -8,7 +8,7 @@
 #include <stdio.h>
 
 #define TEXT(literal) SPAN_LITERAL(literal)
-#define KIND(waiter) (fixture_answer(f, waiter) == NULL ? -1 : (int)fixture_answer(f, waiter)->kind)
+#define KIND(waiter) kind_of(f, waiter)
 #define CALL(type, id) fixture_call(f, type, id)
 #define NO_ANSWER (-1)
 
@@ -29,6 +29,12 @@
     .mutation_count =                                                                              \
         sizeof((struct effect_mutation[]){__VA_ARGS__}) / sizeof(struct effect_mutation)
 #define RESULT(call, ...) fixture_result(f, call, &(struct function_response){__VA_ARGS__})
+
+static inline int kind_of(struct fixture *fixture, waiter_t waiter)
+{
+    const struct fixture_answer *answer = fixture_answer(fixture, waiter);
+    return answer == NULL ? NO_ANSWER : (int)answer->kind;
+}
 
 static inline struct effect_message to(const char *type, const char *id, const char *text)
 {
