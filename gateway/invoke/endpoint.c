@@ -6,6 +6,8 @@
 
 #include <stdlib.h>
 
+#define TIME_MS_MAX (INT64_C(366) * 86400 * 1000)
+
 /* -- Time -- */
 
 static void deadline_expired(struct loop_timer *timer)
@@ -59,6 +61,11 @@ void endpoint_idle_until(struct endpoint *endpoint, int64_t until_us)
 
 /* -- Life -- */
 
+static bool time_fits(int64_t ms)
+{
+    return ms > 0 && ms <= TIME_MS_MAX;
+}
+
 static bool uses_tls(const struct invoke_endpoint *settings)
 {
     return settings->trust_cacerts != NULL || settings->client_cert != NULL ||
@@ -73,8 +80,10 @@ static int settings_apply(struct endpoint *endpoint, const struct invoke_endpoin
     if (endpoint->template == NULL) return errmsg_set(errmsg, ERROR_MEMORY, "out of memory");
     int error = url_parse(span_text(endpoint->template), &endpoint->url, errmsg);
     if (error != 0) return error;
-    if (settings->call_ms <= 0 || settings->connect_ms <= 0 || settings->pool_max == 0)
-        return errmsg_set(errmsg, ERROR_INVALID, "time-outs and pool_size must be more than 0");
+    if (!time_fits(settings->call_ms) || !time_fits(settings->connect_ms) ||
+        settings->pool_max == 0 || settings->idle_ms < 0 || settings->idle_ms > TIME_MS_MAX)
+        return errmsg_set(errmsg, ERROR_INVALID,
+                          "time-outs and pool_size must be more than 0, and times at most a year");
     endpoint->call_us = settings->call_ms * 1000;
     endpoint->connect_us = settings->connect_ms * 1000;
     endpoint->idle_us = settings->idle_ms * 1000;

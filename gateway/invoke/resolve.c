@@ -164,7 +164,8 @@ static void forget_old(struct resolver *resolver)
 {
     LIST_EACH (&resolver->names, link) {
         struct resolve_name *name = CONTAINER_OF(link, struct resolve_name, link);
-        if (!name->under_way && name->until_us <= loop_now_us(resolver->loop))
+        bool full = resolver->name_count >= RESOLVE_NAMES_MAX;
+        if (!name->under_way && (full || name->until_us <= loop_now_us(resolver->loop)))
             name_free(resolver, name);
     }
 }
@@ -274,7 +275,7 @@ int resolve_start(struct resolver *resolver, struct span host, struct resolve_wa
     forget_old(resolver);
     struct resolve_name *name = name_find(resolver, host);
     if (name == NULL) {
-        if (resolver->name_count >= RESOLVE_LOOKUPS_MAX) return ERROR_FULL;
+        if (resolver->name_count >= RESOLVE_NAMES_MAX) return ERROR_FULL;
         name = name_add(resolver, host);
         if (name == NULL) return ERROR_MEMORY;
         int error = thread_start(resolver, name->host);

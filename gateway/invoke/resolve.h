@@ -13,7 +13,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
-enum { ADDRESSES_MAX = 8, RESOLVE_KEEP_US = 5000000, RESOLVE_LOOKUPS_MAX = 64 };
+enum { ADDRESSES_MAX = 8, RESOLVE_KEEP_US = 5000000, RESOLVE_NAMES_MAX = 64 };
 
 union socket_address {
     struct sockaddr any;
@@ -52,7 +52,7 @@ void resolver_close(struct resolver *resolver);
 
 /* A literal address, localhost, or a name that is remembered: no waiting. */
 bool resolve_now(struct resolver *resolver, struct span host, struct addresses *addresses);
-/* Starts or joins a lookup. ERROR_MEMORY, ERROR_FULL (no thread, or too many lookups). */
+/* Starts or joins a lookup. ERROR_MEMORY, ERROR_FULL (no thread, or too many lookups under way). */
 int resolve_start(struct resolver *resolver, struct span host,
                   struct resolve_waiter *waiter) MUST_USE;
 void resolve_cancel(struct resolve_waiter *waiter);

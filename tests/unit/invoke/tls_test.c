@@ -202,7 +202,33 @@ Test(tls, files_that_do_not_load_are_named, .init = setup, .fini = teardown)
     check_refused(NULL, cert, certificates_path(&certificates, "server.key"), NULL, "client_key '");
 }
 
-Test(tls, large_bodies_pass_both_ways, .init = setup, .fini = teardown)
+static struct buffer large;
+
+static void serve_large(struct server *server, int fd, int index)
+{
+    (void)index;
+    char in[16384], head[128];
+    SSL *tls = server_tls_accept(server->context, fd);
+    int length = snprintf(head, sizeof head,
+                          "HTTP/1.1 200 OK\r\ncontent-type: application/octet-stream\r\n"
+                          "content-length: %zu\r\n\r\n",
+                          large.size);
+    while (tls != NULL && SSL_read(tls, in, sizeof in) > 0)
+        if (SSL_write(tls, head, length) <= 0 || SSL_write(tls, large.at, (int)large.size) <= 0)
+            break;
+    server_tls_end(tls);
+}
+
+Test(tls, large_answers_are_read_to_their_end, .init = setup, .fini = teardown)
+{
+    answer_encode(&large, 3000000);
+    check_case((struct tls_case){SERVER_TLS_PLAIN, "localhost", "ca.pem", false, NULL, NULL,
+                                 OUTCOME_RESULT, ""},
+               serve_large);
+    buffer_close(&large);
+}
+
+Test(tls, large_requests_may_be_answered_early, .init = setup, .fini = teardown)
 {
     struct fixture f;
     struct server server;
