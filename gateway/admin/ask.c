@@ -14,7 +14,7 @@ struct ask *admin_ask(struct admin *admin, struct http_request *request,
                       void (*answer)(struct port_waiter *, const struct shard_answer *))
 {
     struct ask *ask = http_alloc(request, sizeof *ask);
-    *ask = (struct ask){.waiter = {answer}, .admin = admin, .request = request};
+    *ask = (struct ask){.waiter = {.answer = answer}, .admin = admin, .request = request};
     request->context = ask;
     request->gone = client_gone;
     return ask;

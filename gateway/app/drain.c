@@ -26,8 +26,7 @@ void drain_begin(struct gateway *gateway)
     gateway->drain = DRAIN_WAITERS;
     gateway->drain_begun_us = loop_now_us(&gateway->loop);
     gateway->drain_timer.expired = woken;
-    gateway->ingress.draining = true;
-    egress_drain(&gateway->egress);
+    wiring_order(gateway);
     LOG(LOG_INFO, "draining", LOG_NUMBER("ms", gateway->settings.gateway.drain_ms));
     look_again(gateway);
 }

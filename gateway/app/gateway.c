@@ -54,8 +54,10 @@ static void reload(struct gateway *gateway)
             LOG_TEXT("why", "the module files have errors; nothing has changed"));
         return;
     }
+    pthread_rwlock_wrlock(&gateway->shared);
     int error = load_tokens(gateway, &settings, &errmsg);
     if (error == 0) error = wiring_configure(gateway, &settings, &errmsg);
+    pthread_rwlock_unlock(&gateway->shared);
     if (error != 0) {
         LOG(LOG_ERROR, "reload_failed", LOG_TEXT("why", errmsg.text));
         settings_close(&settings);
@@ -90,13 +92,13 @@ static void turn_ended(struct loop_turn_end *turn_end)
     gateway->looked_us = now_us;
     struct journal_metrics metrics;
     journal_metrics(gateway->engine.journal, &metrics);
-    if (metrics.full != gateway->ingress.disk_full) {
-        if (metrics.full)
-            LOG_BARE(LOG_WARN, "disk_full");
-        else
-            LOG_BARE(LOG_INFO, "disk_has_room");
-    }
-    gateway->ingress.disk_full = metrics.full;
+    if (metrics.full == gateway->disk_full) return;
+    gateway->disk_full = metrics.full;
+    if (metrics.full)
+        LOG_BARE(LOG_WARN, "disk_full");
+    else
+        LOG_BARE(LOG_INFO, "disk_has_room");
+    wiring_order(gateway);
 }
 
 static int run(struct gateway *gateway)
@@ -142,17 +144,22 @@ static int open_engine(struct gateway *gateway, struct errmsg *errmsg)
 static int start(struct gateway *gateway)
 {
     struct errmsg errmsg = {{0}};
-    struct server_limits limits = {.body_max = 33554432,
-                                   .connections_max = 10000,
-                                   .head_timeout_ms = 30000,
-                                   .idle_timeout_ms = 60000};
+    gateway->limits = (struct server_limits){.body_max = 33554432,
+                                             .connections_max = 10000,
+                                             .head_timeout_ms = 30000,
+                                             .idle_timeout_ms = 60000};
     int code = EXIT_FAILED;
+    if (gateway->settings.gateway.shards > 1) {
+        LOG(LOG_ERROR, "start_failed",
+            LOG_TEXT("why", "this version runs one shard: leave --shards out, or set it to 1"));
+        return EXIT_USAGE;
+    }
     int error = load_tokens(gateway, &gateway->settings, &errmsg);
     if (error != 0) return tell("tokens_failed", error, &errmsg);
     error = loop_init(&gateway->loop);
     if (error == 0) error = signals_open(&gateway->signals, &gateway->loop, signal_came);
     if (error != 0) return tell("loop_failed", error, &errmsg);
-    error = server_open(&gateway->server, &gateway->loop, &limits, &errmsg);
+    error = server_open(&gateway->server, &gateway->loop, &gateway->limits, &errmsg);
     if (error != 0) {
         code = tell("server_failed", error, &errmsg);
         goto close_loop;
@@ -176,7 +183,9 @@ static int start(struct gateway *gateway)
     code = run(gateway);
     server_drain(gateway->server);
 close_engine:
+    for (size_t i = 0; i < gateway->front_count; i++) front_stop(&gateway->fronts[i]);
     server_close(gateway->server);
+    for (size_t i = 0; i < gateway->front_count; i++) front_close(&gateway->fronts[i]);
     engine_close(&gateway->engine);
     sources_close(gateway);
     gateway->server = NULL;
@@ -194,6 +203,7 @@ int gateway_run(const struct gateway_options *options)
     if (gateway == NULL) return EXIT_FAILED;
     gateway->options = options;
     tokens_init(&gateway->tokens);
+    pthread_rwlock_init(&gateway->shared, NULL);
     int code = EXIT_USAGE;
     if (load(gateway, &gateway->settings) == 0) {
         log_init((enum log_format)gateway->settings.gateway.log);
@@ -201,6 +211,7 @@ int gateway_run(const struct gateway_options *options)
         settings_close(&gateway->settings);
     }
     tokens_close(&gateway->tokens);
+    pthread_rwlock_destroy(&gateway->shared);
     free(gateway);
     return code;
 }

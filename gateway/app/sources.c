@@ -32,7 +32,7 @@ static bool ready(void *context, struct errmsg *why)
         errmsg_set(why, ERROR_CLOSED, "draining");
         return false;
     }
-    if (gateway->ingress.disk_full) {
+    if (gateway->disk_full) {
         errmsg_set(why, ERROR_FULL, "the disk is full");
         return false;
     }
@@ -112,6 +112,9 @@ static void sample(void *context, struct admin_sample *sample)
     sample_egresses(gateway, sample);
     sample_store(gateway, sample);
     sample->connections[SAMPLE_CLIENT] = server_connections(gateway->server);
+    for (size_t i = 0; i < gateway->front_count; i++)
+        if (gateway->fronts[i].threaded)
+            sample->connections[SAMPLE_CLIENT] += gateway->fronts[i].connections;
     sample->connections[SAMPLE_FUNCTION] = calls.connections_open;
     admin_process_sample(&sample->process);
 }

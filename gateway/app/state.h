@@ -5,17 +5,10 @@
 #include "admin/admin.h"
 #include "app/engine.h"
 #include "app/gateway.h"
-#include "egress/egress.h"
-#include "egress/playground.h"
-#include "ingress/ingress.h"
-#include "net/server.h"
+#include "app/front.h"
 #include "os/signals.h"
 
-enum {
-    LISTENERS_MAX = 8,
-    SAMPLE_FUNCTIONS_MAX = SETTINGS_ENDPOINTS_MAX,
-    SAMPLE_EGRESSES_MAX = 1024
-};
+enum { SAMPLE_FUNCTIONS_MAX = SETTINGS_ENDPOINTS_MAX, SAMPLE_EGRESSES_MAX = 1024 };
 
 enum drain_phase {
     DRAIN_NOT,
@@ -30,14 +23,19 @@ struct gateway {
     struct signals signals;
     struct server *server;
     struct engine engine;
-    struct ingress ingress;
-    struct egress egress;
+    struct server_limits limits;
+    struct front fronts[FRONTS_MAX];
+    size_t front_count;
     struct admin admin;
     struct admin_sources sources;
-    struct playground playground;
+    struct listener *admin_listener;
+    /* What fronts in other threads read under `shared`, and a reload writes. */
+    pthread_rwlock_t shared;
     struct tokens tokens;
     bool has_tokens;
-    struct listener *data_listener, *admin_listener;
+    const struct span *topics; /* of the playground's egress */
+    size_t topic_count;
+    bool disk_full;
     struct loop_turn_end turn_end;
     int64_t looked_us; /* when the disk's room was looked at */
     enum drain_phase drain;
@@ -55,6 +53,7 @@ int wiring_configure(struct gateway *gateway, const struct settings *settings,
 /* No endpoint: nothing is dispatched any more. */
 void wiring_stop_dispatch(struct gateway *gateway);
 int wiring_listen(struct gateway *gateway, struct errmsg *errmsg) MUST_USE;
+void wiring_order(struct gateway *gateway);
 
 /* sources.c: what the operations side asks. */
 void sources_init(struct gateway *gateway);

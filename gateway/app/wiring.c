@@ -1,12 +1,10 @@
 /* Settings as the rooms want them, and which handler stands behind which listener. */
 #include "app/state.h"
 
-#include "admin/guard.h"
 #include "os/limits.h"
 #include "os/log.h"
 #include "os/random.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 enum { DEDUP_MEMORY_SHARE = 20, OUTBOX_MEMORY_SHARE = 4, REPLY_KEEP_MS = 600000 };
@@ -130,11 +128,11 @@ static int configure_shard(struct gateway *gateway, const struct settings *setti
 
 static void set_topics(struct gateway *gateway, const struct settings *settings)
 {
-    gateway->playground.topic_count = 0;
+    gateway->topic_count = 0;
     for (size_t i = 0; i < settings->egress_count; i++) {
         if (settings->egresses[i].kind != EGRESS_SETTINGS_PLAYGROUND) continue;
-        gateway->playground.topics = settings->egresses[i].topics;
-        gateway->playground.topic_count = settings->egresses[i].topic_count;
+        gateway->topics = settings->egresses[i].topics;
+        gateway->topic_count = settings->egresses[i].topic_count;
     }
 }
 
@@ -170,99 +168,57 @@ void wiring_stop_dispatch(struct gateway *gateway)
 
 /* ---- Listeners ---- */
 
-static bool allow_ingress(void *context, struct http_request *request, enum ingress_access access,
-                          struct span name_space)
-{
-    const struct gateway *gateway = context;
-    static const enum token_verb verbs[] = {
-        [ACCESS_SEND] = TOKEN_SEND, [ACCESS_CALL] = TOKEN_CALL, [ACCESS_STATE] = TOKEN_STATE};
-    return guard_request(gateway->has_tokens ? &gateway->tokens : NULL, request, verbs[access],
-                         name_space);
-}
-
-static bool allow_egress(void *context, struct http_request *request, struct span name_space)
-{
-    const struct gateway *gateway = context;
-    return guard_request(gateway->has_tokens ? &gateway->tokens : NULL, request, TOKEN_EGRESS,
-                         name_space);
-}
-
-static void egress_or_not_found(void *context, struct http_request *request)
-{
-    struct gateway *gateway = context;
-    if (egress_handle(&gateway->egress, request)) return;
-    http_problem(request, 404, "not-found",
-                 "there is nothing at this path; see /openapi.yaml for what there is", SPAN_EMPTY,
-                 0);
-}
-
-static int listen_on(struct gateway *gateway, const char *address, http_handler *handler,
-                     void *context, struct listener **listener, struct errmsg *errmsg)
+static int listen_admin(struct gateway *gateway, struct errmsg *errmsg)
 {
     const struct gateway_settings *settings = &gateway->settings.gateway;
-    struct listener_options options = {.address = address,
-                                       .handler = handler,
-                                       .context = context,
+    struct listener_options options = {.address = settings->admin,
+                                       .handler = admin_handle,
+                                       .context = &gateway->admin,
                                        .tls_cert = settings->tls_cert,
                                        .tls_key = settings->tls_key,
                                        .tls_client_ca = settings->tls_client_ca};
-    return server_listen(gateway->server, &options, listener, errmsg);
+    int error = server_listen(gateway->server, &options, &gateway->admin_listener, errmsg);
+    if (error != 0) return error;
+    LOG(LOG_INFO, "listening", LOG_TEXT("for", "admin"), LOG_TEXT("address", settings->admin),
+        LOG_NUMBER("port", listener_port(gateway->admin_listener)));
+    return 0;
 }
 
-static void log_listening(const char *what, const char *address, const struct listener *listener)
+/* Below four cores the engine does it all: a thread more would only move the work and pay for the
+ * way. */
+static size_t worker_count(const struct settings *settings)
 {
-    LOG(LOG_INFO, "listening", LOG_TEXT("for", what), LOG_TEXT("address", address),
-        LOG_NUMBER("port", listener_port(listener)));
-}
-
-/* The playground's ports stand on the host that --listen names, as the container's did. */
-static int listen_playground(struct gateway *gateway, const char *what,
-                             const struct port_settings *port, http_handler *handler, void *context,
-                             struct errmsg *errmsg)
-{
-    char address[300], host[256] = "127.0.0.1";
-    const char *listen = gateway->settings.gateway.listen;
-    const char *colon = strrchr(listen, ':');
-    if (port->host != NULL)
-        snprintf(host, sizeof host, "%s", port->host);
-    else if (strncmp(listen, "unix:", 5) != 0 && colon != NULL)
-        snprintf(host, sizeof host, "%.*s", (int)(colon - listen), listen);
-    snprintf(address, sizeof address, "%s:%u", host, port->port);
-    struct listener *listener;
-    int error = listen_on(gateway, address, handler, context, &listener, errmsg);
-    if (error == 0) log_listening(what, address, listener);
-    return error;
+    if (settings->gateway.origins[GATEWAY_WORKERS].kind != ORIGIN_DEFAULT &&
+        settings->gateway.workers > 0)
+        return settings->gateway.workers < FRONTS_MAX ? settings->gateway.workers : FRONTS_MAX;
+    unsigned cores = limits_cores();
+    return cores < 4 ? 0 : cores / 4;
 }
 
 int wiring_listen(struct gateway *gateway, struct errmsg *errmsg)
 {
-    const struct settings *settings = &gateway->settings;
-    struct ingress_options ingress = {.port = &gateway->engine.port,
-                                      .loop = &gateway->loop,
-                                      .allow = allow_ingress,
-                                      .allow_context = gateway,
-                                      .next = egress_or_not_found,
-                                      .next_context = gateway};
-    ingress_init(&gateway->ingress, &ingress);
-    egress_init(&gateway->egress, &gateway->engine.port, &gateway->loop);
-    gateway->egress.allow = allow_egress;
-    gateway->egress.allow_context = gateway;
-    gateway->playground.port = &gateway->engine.port;
-    int error = listen_on(gateway, settings->gateway.listen, ingress_handle, &gateway->ingress,
-                          &gateway->data_listener, errmsg);
-    if (error == 0)
-        error = listen_on(gateway, settings->gateway.admin, admin_handle, &gateway->admin,
-                          &gateway->admin_listener, errmsg);
-    for (size_t i = 0; error == 0 && i < settings->ingress_count; i++)
-        if (settings->ingresses[i].kind == INGRESS_PLAYGROUND)
-            error = listen_playground(gateway, "playground ingress", &settings->ingresses[i].port,
-                                      ingress_playground_handle, &gateway->ingress, errmsg);
-    for (size_t i = 0; error == 0 && i < settings->egress_count; i++)
-        if (settings->egresses[i].kind == EGRESS_SETTINGS_PLAYGROUND)
-            error = listen_playground(gateway, "playground egress", &settings->egresses[i].port,
-                                      playground_handle, &gateway->playground, errmsg);
-    if (error != 0) return error;
-    log_listening("data", settings->gateway.listen, gateway->data_listener);
-    log_listening("admin", settings->gateway.admin, gateway->admin_listener);
-    return 0;
+    size_t workers = worker_count(&gateway->settings);
+    int error = 0;
+    if (workers == 0) {
+        error = front_open(&gateway->fronts[0], gateway, &gateway->loop, gateway->server,
+                           &gateway->engine.port, errmsg);
+        if (error == 0) gateway->front_count = 1;
+    }
+    for (size_t i = 0; error == 0 && i < workers; i++) {
+        error = front_open_thread(&gateway->fronts[i], gateway, i == 0 ? NULL : &gateway->fronts[0],
+                                  errmsg);
+        if (error == 0) gateway->front_count++;
+    }
+    if (error == 0) error = listen_admin(gateway, errmsg);
+    for (size_t i = 0; error == 0 && i < gateway->front_count; i++) {
+        error = front_start(&gateway->fronts[i]);
+        if (error != 0) errmsg_set(errmsg, error, "cannot start an I/O thread");
+    }
+    return error;
+}
+
+void wiring_order(struct gateway *gateway)
+{
+    for (size_t i = 0; i < gateway->front_count; i++)
+        front_order(&gateway->fronts[i], gateway->drain != DRAIN_NOT, gateway->disk_full);
 }

@@ -90,7 +90,7 @@ void playground_handle(void *context, struct http_request *request)
         return;
     }
     struct pop *pop = http_alloc(request, sizeof *pop);
-    *pop = (struct pop){{popped}, playground, request};
+    *pop = (struct pop){{popped, 0}, playground, request};
     request->context = pop;
     request->gone = client_gone;
     struct shard_event event = {.kind = EVENT_PULL, .waiter = waiter_of(&pop->waiter)};

@@ -52,7 +52,7 @@ struct exchange *exchange_make(struct ingress *ingress, struct http_request *req
 {
     struct exchange *exchange = http_alloc(request, sizeof *exchange);
     *exchange = (struct exchange){
-        .waiter = {answered}, .ingress = ingress, .request = request, .subject = subject};
+        .waiter = {.answer = answered}, .ingress = ingress, .request = request, .subject = subject};
     begin(exchange);
     return exchange;
 }

@@ -39,6 +39,7 @@ struct listener {
     void *context;
     struct loop_timer pause; /* out of descriptors: try again then */
     uint16_t port;
+    bool shared;     /* with listeners of other threads */
     char *unix_path; /* to be removed at the end, or NULL */
 };
 

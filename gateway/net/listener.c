@@ -2,6 +2,7 @@
 #include "net/internal.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -40,7 +41,9 @@ static void accept_ready(h2o_socket_t *socket, const char *error)
     struct loop *loop = listener->server->loop;
     if (error != NULL) return;
     loop_touch(loop);
-    for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
+    /* Who shares a socket with other threads leaves them something. */
+    int most = listener->shared ? 1 : ACCEPTS_PER_TURN;
+    for (int i = 0; i < most; i++) {
         h2o_socket_t *accepted = h2o_evloop_socket_accept(socket);
         if (accepted != NULL) {
             connection_accept(listener, accepted);
@@ -164,9 +167,22 @@ static int listen_tcp(struct listener *listener, const char *address, int *fd,
     return error;
 }
 
-static int listen_address(struct listener *listener, const char *address, int *fd,
-                          struct errmsg *errmsg)
+/* The same socket once more, for another server in another thread. */
+static int listen_again(struct listener *listener, const struct listener *first, int *fd,
+                        struct errmsg *errmsg)
 {
+    *fd = fcntl(h2o_socket_get_fd(first->socket), F_DUPFD_CLOEXEC, 0);
+    if (*fd < 0) return failed(errmsg, "the shared socket");
+    listener->port = first->port;
+    listener->shared = true;
+    return 0;
+}
+
+static int listen_address(struct listener *listener, const struct listener_options *options,
+                          int *fd, struct errmsg *errmsg)
+{
+    const char *address = options->address;
+    if (options->share != NULL) return listen_again(listener, options->share, fd, errmsg);
     if (strncmp(address, UNIX_PREFIX, strlen(UNIX_PREFIX)) == 0)
         return listen_unix(listener, address + strlen(UNIX_PREFIX), fd, errmsg);
     return listen_tcp(listener, address, fd, errmsg);
@@ -188,7 +204,7 @@ int server_listen(struct server *server, const struct listener_options *options,
     made->accept.hosts = server->config.hosts;
     list_init(&made->link);
     int error = tls_context(options, &made->accept.ssl_ctx, errmsg);
-    if (error == 0) error = listen_address(made, options->address, &fd, errmsg);
+    if (error == 0) error = listen_address(made, options, &fd, errmsg);
     if (error != 0) {
         listener_free(made);
         return error;

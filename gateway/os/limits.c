@@ -1,5 +1,6 @@
 #include "os/limits.h"
 
+#include <sched.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -24,4 +25,19 @@ uint64_t limits_memory_bytes(void)
         if (limit > 0 && limit < bytes) bytes = limit;
     }
     return bytes;
+}
+
+unsigned limits_cores(void)
+{
+    cpu_set_t set;
+    unsigned cores = sched_getaffinity(0, sizeof set, &set) == 0 ? (unsigned)CPU_COUNT(&set) : 1;
+    unsigned long long quota = 0, period = 0;
+    FILE *file = fopen("/sys/fs/cgroup/cpu.max", "re"); /* "max 100000" without a limit */
+    if (file != NULL) {
+        if (fscanf(file, "%llu %llu", &quota, &period) == 2 && quota > 0 && period > 0 &&
+            (quota + period - 1) / period < cores)
+            cores = (unsigned)((quota + period - 1) / period);
+        fclose(file);
+    }
+    return cores > 0 ? cores : 1;
 }

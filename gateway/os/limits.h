@@ -7,4 +7,7 @@
 /* The memory limit of the cgroup (v2 or v1), or the host's memory. Bytes. */
 uint64_t limits_memory_bytes(void);
 
+/* Cores that this process may use, by affinity and the cgroup's quota; at least 1. */
+unsigned limits_cores(void);
+
 #endif

@@ -11,6 +11,7 @@
  */
 struct port_waiter {
     void (*answer)(struct port_waiter *waiter, const struct shard_answer *answer);
+    uint64_t ticket; /* the port's own */
 };
 
 static inline waiter_t waiter_of(struct port_waiter *waiter)
