@@ -5,8 +5,6 @@
 #include "base/buffer.h"
 #include "base/utf8.h"
 
-#include <stdio.h>
-
 static int broken(struct errmsg *errmsg, const char *reason)
 {
     return errmsg_set(errmsg, ERROR_MALFORMED, ": %s", reason);
