@@ -248,7 +248,7 @@ static int recover(struct engine *engine, struct errmsg *errmsg)
         error = snapshots_load(engine->snapshotter.snapshots, load_block, &recovery, errmsg);
     if (error != 0) goto close_snapshots;
     struct journal_options journal = {.directory = engine->options.directory,
-                                      .segment_size = (size_t)64 << 20,
+                                      .segment_size = (size_t)16 << 20,
                                       .changed = journal_changed,
                                       .changed_context = engine,
                                       .encode_open = encode_open,
