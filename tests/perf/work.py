@@ -1,0 +1,277 @@
+"""The workloads. Each returns named figures; the names are those of the table in run-bench."""
+import json
+import os
+import pathlib
+import re
+import socket
+import subprocess
+import time
+
+import gateway as gateways
+import processes
+import sample
+
+FUNCTION = "bench/counter"
+
+
+class Programs:
+    """The C programs of this folder, as built."""
+
+    def __init__(self, folder):
+        self.folder = pathlib.Path(folder)
+        missing = [name for name in ("load", "function", "floor") if not self.path(name).exists()]
+        if missing:
+            raise SystemExit(f"run-bench: {self.path(missing[0])} is not built: run `make build`, or set HOLDFAST_BUILD")
+
+    def path(self, name):
+        return self.folder / f"perf_{name}"
+
+    def serve(self, name, log, *arguments):
+        """Starts a server that prints its port. Returns (process, port)."""
+        log.unlink(missing_ok=True)
+        child = processes.spawn([self.path(name), *arguments], log=log)
+
+        def port():
+            if child.poll() is not None:
+                raise RuntimeError(f"{name} ended with status {child.returncode}: {log.read_text()}")
+            text = log.read_text()
+            return int(text) if text.endswith("\n") else None
+        return child, processes.wait_until(port, 60, f"{name} prints its port")
+
+    def load(self, port, **options):
+        """Runs the load generator to its end."""
+        command = [self.path("load"), "--port", port]
+        for name, value in options.items():
+            command += [f"--{name}", value]
+        timeout_s = float(options.get("seconds", 300)) + 60
+        done = subprocess.run([str(a) for a in command], capture_output=True, text=True, timeout=timeout_s, check=False)
+        if done.returncode != 0:
+            raise RuntimeError(f"load {options}: status {done.returncode} {done.stderr} {done.stdout}")
+        return json.loads(done.stdout)
+
+
+class Bench:
+    """One gateway with its function, started on empty data."""
+
+    def __init__(self, programs, folder, sizes):
+        self.programs, self.folder, self.sizes = programs, folder, sizes
+        folder.mkdir(parents=True)
+        self.function, self.function_port = programs.serve("function", folder / "function.log")
+        module = gateways.endpoint("bench/*", f"http://127.0.0.1:{self.function_port}/statefun")
+        self.gateway = gateways.Gateway(folder, module)
+        self.gateway.port, self.gateway.admin_port = processes.free_ports(2)
+
+    @property
+    def pid(self):
+        return self.gateway.process.pid
+
+    def close(self):
+        if self.gateway.running():
+            self.gateway.stop()
+        processes.end(self.function)
+
+    def start(self):
+        """Milliseconds from the start of the process to the answer of the first durable call."""
+        begin = time.monotonic()
+        self.gateway.spawn()
+        while not self._called():
+            if time.monotonic() - begin > 60 or self.gateway.process.poll() is not None:
+                raise RuntimeError(f"the gateway does not answer: {self.gateway.log_tail()}")
+            time.sleep(0.0005)
+        return (time.monotonic() - begin) * 1000
+
+    def _called(self):
+        """One call over a bare socket: what costs time here is not the gateway's."""
+        try:
+            with socket.create_connection(("127.0.0.1", self.gateway.port), 10) as connection:
+                connection.sendall(f"POST /v1/call/{FUNCTION}/first HTTP/1.1\r\nhost: localhost\r\ncontent-type: text/plain\r\n"
+                                   "content-length: 1\r\n\r\n1".encode())
+                return connection.recv(64).startswith(b"HTTP/1.1 200")
+        except OSError:
+            return False
+
+    def measured(self, count, work):
+        """Runs work and gives the gateway's cost for each of count(result) items."""
+        journal = self.gateway.metric("holdfast_journal_written_bytes_total")
+        before, begin = sample.Usage(self.pid), time.monotonic()
+        result = work()
+        took_s = time.monotonic() - begin
+        used = sample.Usage(self.pid).since(before)
+        journal = self.gateway.metric("holdfast_journal_written_bytes_total") - journal
+        items = count(result)
+        return result, {"per_s": items / took_s, "cpu_us": used["cpu_us"] / items, "engine_us": used["busiest_us"] / items,
+                        "switches": used["switches"] / items, "device_bytes": used["device_bytes"] / items,
+                        "journal_bytes": journal / items}
+
+    def load(self, **options):
+        """The load generator on this gateway, with the cost per request."""
+        result, cost = self.measured(lambda result: result["requests"], lambda: self.programs.load(self.gateway.port, **options))
+        return result, cost
+
+    def applied(self):
+        return self.gateway.metric("holdfast_messages_applied_total")
+
+    def wait_applied(self, wanted):
+        processes.wait_until(lambda: self.applied() >= wanted, 300, f"{wanted:.0f} messages applied", 0.01)
+
+    def batch(self, lines):
+        answer = self.gateway.client.request("POST", "/v1/batch", "".join(lines), {"content-type": "application/x-ndjson"}, 300)
+        accepted = answer.body.count(b'"status":202')
+        if answer.status != 200 or accepted != len(lines):
+            raise RuntimeError(f"batch: status {answer.status}, {accepted} of {len(lines)} lines accepted: {answer.body[:300]}")
+
+
+def batch_lines(count, keys, delay=None):
+    more = f',"delay":"{delay}"' if delay else ""
+    return [f'{{"to":"{FUNCTION}/k{i % keys}","type":"io.statefun.types/string","value":"1"{more}}}\n' for i in range(count)]
+
+
+# ---- Workloads on one gateway ----
+
+def calls(bench):
+    bench.load(connections=64, seconds=0.5)  # connections to the function, memory of the first keys
+    result, cost = bench.load(connections=64, keys=10000, seconds=bench.sizes.seconds)
+    return {"call.rate": result["rate"], "call.cpu_us": cost["cpu_us"], "call.engine_us": cost["engine_us"],
+            "call.p50_us": result["p50_us"], "call.p99_us": result["p99_us"], "call.switches": cost["switches"],
+            "call.journal_bytes": cost["journal_bytes"], "call.device_bytes": cost["device_bytes"]}
+
+
+def wide_calls(bench):
+    result, cost = bench.load(connections=1024, keys=10000, seconds=bench.sizes.seconds)
+    return {"call1024.rate": result["rate"], "call1024.cpu_us": cost["cpu_us"], "call1024.device_bytes": cost["device_bytes"]}
+
+
+def system_calls(bench):
+    """In a run of its own: counting is not free."""
+    counter = sample.SystemCalls(bench.pid, bench.folder)
+    time.sleep(0.5)
+    result, _ = bench.load(connections=64, keys=10000, seconds=max(1.0, bench.sizes.seconds / 2))
+    count = counter.stop()
+    return {} if count is None else {"call.system_calls": count / result["requests"]}
+
+
+def lone_calls(bench):
+    result, _ = bench.load(connections=1, keys=10000, seconds=bench.sizes.seconds)
+    return {"lone.p50_us": result["p50_us"], "lone.p99_us": result["p99_us"]}
+
+
+def sends(bench):
+    result, cost = bench.load(verb="send", connections=256, keys=10000, seconds=bench.sizes.seconds)
+    bench.wait_applied(bench.gateway.metric("holdfast_messages_accepted_total"))
+    return {"send.rate": result["rate"], "send.cpu_us": cost["cpu_us"]}
+
+
+def hot_calls(bench):
+    result, cost = bench.load(connections=64, keys=1, seconds=bench.sizes.seconds)
+    return {"hot.rate": result["rate"], "hot.cpu_us": cost["cpu_us"]}
+
+
+def hot_sends(bench):
+    """Until all are applied: by 256 connections, and as one batch."""
+    count, before = bench.sizes.sends, bench.applied()
+
+    def send():
+        bench.programs.load(bench.gateway.port, verb="send", connections=256, keys=1, count=count)
+        bench.wait_applied(before + count)
+    _, cost = bench.measured(lambda _: count, send)
+    lines, before = batch_lines(bench.sizes.lines, 1), bench.applied()
+
+    def send_batch():
+        bench.batch(lines)
+        bench.wait_applied(before + len(lines))
+    _, batch_cost = bench.measured(lambda _: len(lines), send_batch)
+    return {"hotsend.rate": cost["per_s"], "hotsend.cpu_us": cost["cpu_us"],
+            "hotbatch.rate": batch_cost["per_s"], "hotbatch.cpu_us": batch_cost["cpu_us"]}
+
+
+def batch(bench):
+    lines = batch_lines(bench.sizes.lines, 10000)
+    before, answered_s = bench.applied(), []
+
+    def send():
+        begin = time.monotonic()
+        bench.batch(lines)
+        answered_s.append(time.monotonic() - begin)
+        bench.wait_applied(before + len(lines))
+    _, cost = bench.measured(lambda _: len(lines), send)
+    return {"batch.accepted": len(lines) / answered_s[0], "batch.applied": cost["per_s"], "batch.cpu_us": cost["cpu_us"]}
+
+
+def delayed(bench):
+    """From the first that fires to the last that is applied; all are due together."""
+    lines = batch_lines(bench.sizes.lines, 10000, delay=f"{bench.sizes.delay_s}s")
+    before, applied = bench.gateway.metric("holdfast_messages_fired_total"), bench.applied()
+    used = sample.Usage(bench.pid)
+    bench.batch(lines)
+    processes.wait_until(lambda: bench.gateway.metric("holdfast_messages_fired_total") > before, 60, "a message fires", 0.005)
+    begin = time.monotonic()
+    bench.wait_applied(applied + len(lines))
+    took_s = time.monotonic() - begin
+    return {"delayed.rate": len(lines) / took_s, "delayed.cpu_us": sample.Usage(bench.pid).since(used)["cpu_us"] / len(lines)}
+
+
+MIXED = [calls, system_calls, wide_calls, lone_calls, hot_calls, sends, hot_sends, batch, delayed]
+
+
+def mixed(programs, folder, sizes, progress):
+    """All workloads one after the other on one gateway."""
+    bench = Bench(programs, folder, sizes)
+    figures = {}
+    try:
+        bench.start()
+        for work in MIXED:
+            progress(work.__name__)
+            figures.update(work(bench))
+    finally:
+        bench.close()
+    return figures
+
+
+def many_keys(programs, folder, sizes, progress):
+    """A gateway of its own: start, memory, and recovery after a kill."""
+    progress("start")
+    bench = Bench(programs, folder, sizes)
+    try:
+        figures = {"start.ms": bench.start(), "rss.idle": sample.rss_megabytes(bench.pid)}
+        progress("100k keys")
+        bench.load(connections=64, keys=sizes.keys, count=sizes.keys)
+        figures["rss.keys"] = sample.rss_megabytes(bench.pid)
+        figures["rss.per_key"] = (figures["rss.keys"] - figures["rss.idle"]) * 1e6 / sizes.keys
+        progress("recovery")
+        bench.gateway.kill()
+        figures["recovery.first_call_ms"] = bench.start()
+        logged = re.findall(r"recovered .*? ms=(\d+)", bench.gateway.log_text())
+        figures["recovery.logged_ms"] = float(logged[-1])
+        keys = bench.gateway.metric("holdfast_keys")
+        if keys != sizes.keys + 1:  # and the key of the first call
+            raise RuntimeError(f"{keys:.0f} keys after the recovery, not {sizes.keys + 1}")
+        begin = time.monotonic()
+        bench.load(connections=64, keys=sizes.keys, count=sizes.keys)
+        figures["recovery.every_key_s"] = time.monotonic() - begin
+        figures["rss.recovered"] = sample.rss_megabytes(bench.pid)
+    finally:
+        bench.close()
+    return figures
+
+
+# ---- The floor ----
+
+def floor(programs, folder, sizes, progress):
+    """The same load on a bare responder with group commit, without and with one call of the function."""
+    folder.mkdir(parents=True)
+    figures = {}
+    function, port = programs.serve("function", folder / "function.log")
+    for name, arguments in (("floor", []), ("floorcall", ["--function", port])):
+        progress(name)
+        server, floor_port = programs.serve("floor", folder / f"{name}.log", "--file", folder / f"{name}.data", *arguments)
+        programs.load(floor_port, connections=64, seconds=0.5)
+        for connections in (64, 1, 256):
+            before = sample.Usage(server.pid)
+            result = programs.load(floor_port, connections=connections, seconds=sizes.seconds)
+            cpu_us = sample.Usage(server.pid).since(before)["cpu_us"] / result["requests"]
+            figures.update({f"{name}{connections}.rate": result["rate"], f"{name}{connections}.cpu_us": cpu_us,
+                            f"{name}{connections}.p50_us": result["p50_us"], f"{name}{connections}.p99_us": result["p99_us"]})
+        processes.end(server)
+        os.unlink(folder / f"{name}.data")
+    processes.end(function)
+    return figures
