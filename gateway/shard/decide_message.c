@@ -58,9 +58,10 @@ static void join_reply(struct shard *shard, waiter_t waiter, struct entry *entry
         answer_text(update, waiter, ANSWER_FULL, "out of memory");
         return;
     }
-    wait->place = WAIT_REPLY;
-    list_append(&entry->waiters, &wait->link);
-    if (entry->has_answer) set_reply(shard, wait, entry, update);
+    if (entry->has_answer)
+        set_reply(shard, wait, entry, update);
+    else
+        wait_on(shard, wait, WAIT_REPLY, &entry->waiters);
 }
 
 /* The same key before: the second gets the first one's answer. */
@@ -125,8 +126,7 @@ static void accept(struct shard *shard, const struct shard_event *event, uint32_
     wait->id_epoch = shard->image.epoch;
     if (is_call) {
         struct entry *entry = entry_find_token(&shard->image, message->reply_token);
-        wait->place = WAIT_REPLY;
-        list_append(&entry->waiters, &wait->link);
+        wait_on(shard, wait, WAIT_REPLY, &entry->waiters);
         return;
     }
     wait->kind = ANSWER_ACCEPTED;

@@ -172,9 +172,7 @@ static void put_write(struct shard *shard, const struct shard_event *event, uint
         answer_text(update, event->waiter, ANSWER_FULL, "out of memory");
         return;
     }
-    wait->place = WAIT_WRITE;
-    wait->write_seq = shard->image.seq;
-    list_append(&shard->overlay.write_waits, &wait->link);
+    wait_on_write(shard, wait, shard->image.seq);
 }
 
 void decide_state(struct shard *shard, const struct shard_event *event, struct shard_update *update)
@@ -204,15 +202,6 @@ void decide_state(struct shard *shard, const struct shard_event *event, struct s
     if (name != 0) put_write(shard, event, type, name, update);
 }
 
-static struct wait *take_write_wait(struct shard *shard, uint64_t seq)
-{
-    LIST_EACH (&shard->overlay.write_waits, link) {
-        struct wait *wait = CONTAINER_OF(link, struct wait, link);
-        if (wait->write_seq == seq) return wait;
-    }
-    return NULL;
-}
-
 bool decide_write(struct shard *shard, struct box *box, struct shard_update *update)
 {
     const struct message *write = box_first_write(box);
@@ -231,7 +220,7 @@ bool decide_write(struct shard *shard, struct box *box, struct shard_update *upd
         shard->failed = true;
         return false;
     }
-    struct wait *wait = take_write_wait(shard, write_seq);
+    struct wait *wait = wait_find_write(shard, write_seq);
     if (wait == NULL) return true;
     wait->kind = applied ? ANSWER_DONE : ANSWER_MISMATCH;
     wait->number = shard->image.seq;

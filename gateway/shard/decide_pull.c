@@ -118,9 +118,8 @@ void decide_pull(struct shard *shard, const struct shard_event *event, struct sh
         serve(shard, wait, NULL, update);
         return;
     }
-    wait->place = WAIT_LANE;
     wait->type_name = name; /* the lane; it may not exist yet */
-    list_append(&shard->overlay.lane_waits, &wait->link);
+    wait_on(shard, wait, WAIT_LANE, &shard->overlay.lane_waits);
     update->commit_wanted = true; /* a record may be on its way to the journal */
 }
 

@@ -10,7 +10,7 @@ int overlay_init(struct overlay *overlay)
     heap_init(&overlay->wakes);
     list_init(&overlay->gates);
     list_init(&overlay->lane_waits);
-    list_init(&overlay->write_waits);
+    table_init(&overlay->write_waits);
     return 0;
 }
 
@@ -34,14 +34,8 @@ void overlay_close(struct overlay *overlay, struct image *image)
         free(wait->bytes);
         free(wait);
     }
-    LIST_EACH (&overlay->gates, link) /* those that nobody waits for are in no table */
-    {
-        struct wait *wait = CONTAINER_OF(link, struct wait, link);
-        list_remove(link);
-        free(wait->bytes);
-        free(wait);
-    }
     table_close(&overlay->waits, &image->memory);
+    table_close(&overlay->write_waits, &image->memory);
     for (uint32_t i = 0; i < overlay->flight_count; i++) free_flight(overlay->flights[i], image);
     free(overlay->flights);
     endpoints_close(overlay);

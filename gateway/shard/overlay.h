@@ -105,6 +105,7 @@ struct wait {
     uint32_t max;
     bool pop;
     /* WAIT_WRITE: the message it belongs to */
+    struct table_node write_node; /* in overlay.write_waits, by write_seq */
     uint64_t write_seq;
 };
 
@@ -126,7 +127,7 @@ struct overlay {
     struct list gates; /* by seq */
     uint64_t gate_count;
     struct list lane_waits;
-    struct list write_waits;
+    struct table write_waits;
     uint64_t wait_count;
     uint64_t durable_seq;
     struct prng prng;
@@ -190,6 +191,13 @@ void flight_settle(struct shard *shard, struct flight *flight);
 /* ---- wait.c ---- */
 /* NULL: no memory. Waiter 0 gives a wait that nobody sees. */
 struct wait *wait_new(struct shard *shard, waiter_t waiter);
+/* Stays on the list until there is an answer. A wait that nobody sees is freed instead: nothing
+ * could end it. */
+void wait_on(struct shard *shard, struct wait *wait, enum wait_place place, struct list *list);
+/* The same for the state write that the record of `seq` has put into a mailbox. */
+void wait_on_write(struct shard *shard, struct wait *wait, uint64_t seq);
+/* Who waits for that write; NULL: nobody. */
+struct wait *wait_find_write(const struct shard *shard, uint64_t seq);
 int wait_set_bytes(struct shard *shard, struct wait *wait, struct span body, struct span next,
                    struct span text) MUST_USE;
 /* Answers when seq is durable; at once when it is. */

@@ -4,9 +4,9 @@
 
 #include <stdlib.h>
 
-static uint64_t waiter_hash(waiter_t waiter)
+static uint64_t number_hash(uint64_t number)
 {
-    return waiter * 0x9e3779b97f4a7c15u;
+    return number * 0x9e3779b97f4a7c15u;
 }
 
 struct wait *wait_new(struct shard *shard, waiter_t waiter)
@@ -16,18 +16,26 @@ struct wait *wait_new(struct shard *shard, waiter_t waiter)
     wait->waiter = waiter;
     list_init(&wait->link);
     if (waiter == 0) return wait;
-    table_insert(&shard->overlay.waits, &shard->image.memory, &wait->node, waiter_hash(waiter));
+    table_insert(&shard->overlay.waits, &shard->image.memory, &wait->node, number_hash(waiter));
     shard->overlay.wait_count++;
     return wait;
 }
 
+/* Off whatever it waits on. */
+static void leave(struct shard *shard, struct wait *wait)
+{
+    if (wait->place == WAIT_WRITE) table_remove(&shard->overlay.write_waits, &wait->write_node);
+    wait->place = WAIT_GATE;
+    list_remove(&wait->link);
+}
+
 void wait_free(struct shard *shard, struct wait *wait)
 {
+    leave(shard, wait);
     if (wait->waiter != 0) {
         table_remove(&shard->overlay.waits, &wait->node);
         shard->overlay.wait_count--;
     }
-    list_remove(&wait->link);
     if (wait->entry != NULL) wait->entry->gated--;
     if (wait->gated) shard->overlay.gate_count--;
     free(wait->bytes);
@@ -36,13 +44,45 @@ void wait_free(struct shard *shard, struct wait *wait)
 
 void wait_forget(struct shard *shard, waiter_t waiter)
 {
-    struct table_node *node = table_chain(&shard->overlay.waits, waiter_hash(waiter));
+    struct table_node *node = table_chain(&shard->overlay.waits, number_hash(waiter));
     for (; node != NULL; node = node->next) {
         struct wait *wait = CONTAINER_OF(node, struct wait, node);
         if (wait->waiter != waiter) continue;
         wait_free(shard, wait);
         return;
     }
+}
+
+void wait_on(struct shard *shard, struct wait *wait, enum wait_place place, struct list *list)
+{
+    if (wait->waiter == 0) {
+        wait_free(shard, wait);
+        return;
+    }
+    wait->place = place;
+    list_append(list, &wait->link);
+}
+
+void wait_on_write(struct shard *shard, struct wait *wait, uint64_t seq)
+{
+    if (wait->waiter == 0) {
+        wait_free(shard, wait);
+        return;
+    }
+    wait->place = WAIT_WRITE;
+    wait->write_seq = seq;
+    table_insert(&shard->overlay.write_waits, &shard->image.memory, &wait->write_node,
+                 number_hash(seq));
+}
+
+struct wait *wait_find_write(const struct shard *shard, uint64_t seq)
+{
+    struct table_node *node = table_chain(&shard->overlay.write_waits, number_hash(seq));
+    for (; node != NULL; node = node->next) {
+        struct wait *wait = CONTAINER_OF(node, struct wait, write_node);
+        if (wait->write_seq == seq) return wait;
+    }
+    return NULL;
 }
 
 int wait_set_bytes(struct shard *shard, struct wait *wait, struct span body, struct span next,
@@ -98,10 +138,9 @@ static void release(struct shard *shard, struct wait *wait, struct shard_update 
 
 void wait_gate(struct shard *shard, struct wait *wait, uint64_t seq, struct shard_update *update)
 {
-    wait->place = WAIT_GATE;
+    leave(shard, wait);
     wait->seq = seq;
-    list_remove(&wait->link);
-    if (seq <= shard->overlay.durable_seq) {
+    if (seq <= shard->overlay.durable_seq || wait->waiter == 0) {
         release(shard, wait, update);
         return;
     }

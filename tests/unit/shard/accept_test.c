@@ -31,6 +31,8 @@ Test(accept, a_message_that_nobody_waits_for_starts_no_commit)
                                             .argument = fixture_value("x"),
                                             .delay_ms = -1}};
     fixture_step(f, &event);
+    cr_expect_not(f->commit_wanted);
+    fixture_durable(f);
     cr_expect_eq(f->answer_count, 1);
     fixture_close(f);
 }

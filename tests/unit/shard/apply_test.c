@@ -72,9 +72,8 @@ static void expect_nothing(struct fixture *f, struct function_response *bad, con
     cr_expect_null(fixture_state(f, "t/a", "1", "s"));
     cr_expect_eq(fixture_metrics(f).egress_waiting, 0);
     cr_expect_eq(fixture_metrics(f).delayed, 0);
-    const struct fixture_answer *parked =
-        fixture_query(f, (struct event_query){.kind = QUERY_PARKED_ONE,
-                                              .address = fixture_address("t/a", "1")});
+    const struct fixture_answer *parked = fixture_query(
+        f, (struct event_query){.kind = QUERY_PARKED_ONE, .address = fixture_address("t/a", "1")});
     cr_assert_eq(parked->kind, ANSWER_ROWS, "%s", reason);
     cr_expect(fixture_contains(parked, reason), "%s: %.*s", reason, (int)parked->body.size,
               parked->body.at);
@@ -102,10 +101,10 @@ Test(apply, all_or_nothing)
     BAD("not declare", EGRESS(out("holdfast/dead-letters", "x")));
     BAD("has not registered", WRITES(set("unknown", "x")));
     BAD("has not registered", WRITES(unset("unknown")));
-    BAD("registered as",
-        WRITES({.name = TEXT("r"), .type_name = TEXT("t/w"), .value = TEXT("x")}));
+    BAD("registered as", WRITES({.name = TEXT("r"), .type_name = TEXT("t/w"), .value = TEXT("x")}));
     BAD("waits already", DELAYED(later("t/b", "2", "x", 5, "leak")));
-    BAD("waits already", DELAYED(later("t/b", "2", "x", 5, "new"), later("t/b", "2", "x", 9, "new")));
+    BAD("waits already",
+        DELAYED(later("t/b", "2", "x", 5, "new"), later("t/b", "2", "x", 9, "new")));
     BAD("longer than 1024", DELAYED(later("t/b", "2", "x", 5, token)));
     BAD("reserved", DELAYED(later("holdfast/reply", "2", "x", 5, "")));
     token[101] = 0;
@@ -172,13 +171,13 @@ Test(apply, ten_thousand_of_each_in_one_response)
     static struct effect_delayed delayed[COUNT];
     static struct effect_egress egress[COUNT];
     static char tokens[COUNT][12];
+    fixture_send(f, "t/a", "1", "go");
     for (int i = 0; i < COUNT; i++) {
         snprintf(tokens[i], sizeof tokens[i], "%d", i);
         sends[i] = to("t/b", tokens[i], "x");
         delayed[i] = later("t/c", tokens[i], "x", 1000, tokens[i]);
         egress[i] = out("t/out", "x");
     }
-    fixture_send(f, "t/a", "1", "go");
     RESULT(CALL("t/a", "1"), .messages = sends, .message_count = COUNT, .delayed = delayed,
            .delayed_count = COUNT, .egress = egress, .egress_count = COUNT);
     struct shard_metrics metrics = fixture_metrics(f);

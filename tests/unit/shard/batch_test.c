@@ -11,8 +11,7 @@ static const char *letters(const struct shard_invocation *call)
 {
     static char text[2048];
     cr_assert_not_null(call);
-    for (size_t i = 0; i < call->request.message_count; i++)
-        text[i] = fixture_argument(call, i)[0];
+    for (size_t i = 0; i < call->request.message_count; i++) text[i] = fixture_argument(call, i)[0];
     text[call->request.message_count] = 0;
     return text;
 }
@@ -108,9 +107,8 @@ Test(batch, bisects_to_the_poison_message_which_parks_alone)
     }
     cr_expect_eq(fixture_metrics(f).parked_now, 1);
     cr_expect_str_eq(applied, "abcd", "what stood before it went through");
-    const struct fixture_answer *parked =
-        fixture_query(f, (struct event_query){.kind = QUERY_PARKED_ONE,
-                                              .address = fixture_address("t/a", "1")});
+    const struct fixture_answer *parked = fixture_query(
+        f, (struct event_query){.kind = QUERY_PARKED_ONE, .address = fixture_address("t/a", "1")});
     cr_expect(fixture_contains(parked, "HTTP 500: X"));
     cr_expect(fixture_contains(parked, "\"attempts\":2"), "the batch's failures are not counted");
     struct shard_event skip = {

@@ -37,15 +37,17 @@ Test(idempotency, scope_is_address_and_key)
     cr_expect_eq(KIND(keyed(f, "1", "k", "y")), ANSWER_CONFLICT);
     cr_expect_eq(KIND(keyed(f, "2", "k", "y")), ANSWER_ACCEPTED);
     cr_expect_eq(KIND(keyed(f, "1", "k2", "y")), ANSWER_ACCEPTED);
-    waiter_t other = fixture_message(f, &(struct event_message){.target = fixture_address("t/b", "1"),
-                                                                .argument = fixture_value("y"),
-                                                                .key = TEXT("k"),
-                                                                .delay_ms = -1});
+    waiter_t other =
+        fixture_message(f, &(struct event_message){.target = fixture_address("t/b", "1"),
+                                                   .argument = fixture_value("y"),
+                                                   .key = TEXT("k"),
+                                                   .delay_ms = -1});
     cr_expect_eq(KIND(other), ANSWER_ACCEPTED);
-    waiter_t delayed = fixture_message(f, &(struct event_message){.target = fixture_address("t/a", "1"),
-                                                                  .argument = fixture_value("x"),
-                                                                  .key = TEXT("k"),
-                                                                  .delay_ms = 10});
+    waiter_t delayed =
+        fixture_message(f, &(struct event_message){.target = fixture_address("t/a", "1"),
+                                                   .argument = fixture_value("x"),
+                                                   .key = TEXT("k"),
+                                                   .delay_ms = 10});
     cr_expect_eq(KIND(delayed), ANSWER_CONFLICT, "another delay is another request");
     fixture_close(f);
 }
@@ -116,11 +118,12 @@ Test(idempotency, a_call_may_not_reuse_the_key_of_a_send)
 {
     struct fixture *f = fixture_open();
     keyed(f, "1", "k", "x");
-    waiter_t call = fixture_message(f, &(struct event_message){.target = fixture_address("t/a", "1"),
-                                                               .argument = fixture_value("x"),
-                                                               .key = TEXT("k"),
-                                                               .reply_token = TEXT("tok"),
-                                                               .delay_ms = -1});
+    waiter_t call =
+        fixture_message(f, &(struct event_message){.target = fixture_address("t/a", "1"),
+                                                   .argument = fixture_value("x"),
+                                                   .key = TEXT("k"),
+                                                   .reply_token = TEXT("tok"),
+                                                   .delay_ms = -1});
     cr_expect_eq(KIND(call), ANSWER_CONFLICT);
     fixture_close(f);
 }
