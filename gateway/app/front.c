@@ -1,6 +1,7 @@
 #include "app/front.h"
 
 #include "admin/guard.h"
+#include "app/openapi.h"
 #include "app/state.h"
 #include "os/log.h"
 
@@ -46,14 +47,26 @@ static void handle_playground_egress(void *context, struct http_request *request
     pthread_rwlock_unlock(&gateway->shared);
 }
 
+static void handle_rest(void *context, struct http_request *request)
+{
+    struct front *front = context;
+    static const struct http_header yaml = {{(const uint8_t *)"content-type", 12},
+                                            {(const uint8_t *)"application/yaml", 16}};
+    if (span_equal(request->path, SPAN_LITERAL("/openapi.yaml")) &&
+        span_equal(request->method, SPAN_LITERAL("GET")))
+        http_answer(request, 200, &yaml, 1, openapi_text());
+    else
+        egress_handle_last(&front->egress, request);
+}
+
 static void init_edges(struct front *front)
 {
     struct ingress_options ingress = {.port = front->port,
                                       .loop = front->loop,
                                       .allow = allow_ingress,
                                       .allow_context = front,
-                                      .next = egress_handle_last,
-                                      .next_context = &front->egress};
+                                      .next = handle_rest,
+                                      .next_context = front};
     ingress_init(&front->ingress, &ingress);
     egress_init(&front->egress, front->port, front->loop);
     front->egress.allow = allow_egress;
