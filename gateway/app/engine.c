@@ -284,13 +284,15 @@ int engine_open(struct engine *engine, const struct engine_options *options, str
     error = recover(engine, errmsg);
     if (error != 0) goto close_shard;
     error = shard_start(engine->shard);
+    /* Before the invoke room's own: what this one dispatches leaves in the same turn. */
+    loop_at_turn_end(engine->loop, &engine->turn_end);
     if (error == 0)
         error = invoke_open(&engine->invoke, engine->loop, function_answered, engine, errmsg);
     if (error != 0) goto close_store;
-    loop_at_turn_end(engine->loop, &engine->turn_end);
     engine->recovery_us = clock_mono_us() - begin_us;
     return 0;
 close_store:
+    list_remove(&engine->turn_end.link);
     journal_close(engine->journal);
     snapshotter_close(&engine->snapshotter);
 close_shard:
@@ -298,6 +300,11 @@ close_shard:
 close_signal:
     loop_signal_close(engine->loop, &engine->journal_moved);
     return error;
+}
+
+void engine_flush(struct engine *engine)
+{
+    send_out(engine);
 }
 
 int engine_configure(struct engine *engine, const struct shard_config *config)

@@ -53,7 +53,10 @@ struct engine {
 /* Recovers from the directory and starts a new epoch. Errors as journal_open and snapshots_open. */
 int engine_open(struct engine *engine, const struct engine_options *options,
                 struct errmsg *errmsg) MUST_USE;
-/* Once, and again at each reload: the invoke room first. */
+/* Sends out what the shard has decided so far: before the endpoints change, which its invocations
+ * name by index. */
+void engine_flush(struct engine *engine);
+/* Once, and again at each reload: engine_flush and the invoke room first. */
 int engine_configure(struct engine *engine, const struct shard_config *config) MUST_USE;
 /* Calls in flight are dropped, what is accepted is committed. */
 void engine_close(struct engine *engine);

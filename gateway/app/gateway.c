@@ -1,14 +1,14 @@
 #include "app/gateway.h"
 
 #include "app/state.h"
-#include "os/clock.h"
+#include "os/file.h"
 #include "os/log.h"
 
 #include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { LOOK_US = 100000 };
+enum { LOOK_US = 100000, LOOK_WHILE_FULL_US = 500000, ROOM_KEPT_BYTES = 16 << 20 };
 
 static void engine_failed(void *context, const char *why)
 {
@@ -83,6 +83,28 @@ static void signal_came(struct signals *signals, int number)
 
 /* ---- The turn ---- */
 
+/* Room is kept for a snapshot of all there is and a segment of journal: with less, new work is
+   refused while what has been accepted can still be finished. What is held back also lets go at a
+   higher mark, so that it does not flicker. */
+static bool is_disk_full(struct gateway *gateway)
+{
+    struct journal_metrics journal;
+    struct shard_metrics shard;
+    struct errmsg errmsg;
+    uint64_t room;
+    journal_metrics(gateway->engine.journal, &journal);
+    if (journal.full) return true;
+    if (directory_room(gateway->settings.gateway.data, &room, &errmsg) != 0) return false;
+    shard_metrics(gateway->engine.shard, &shard);
+    uint64_t kept = shard.memory_bytes + ROOM_KEPT_BYTES;
+    return room < (gateway->disk_full ? kept + kept / 4 : kept);
+}
+
+static void look_again(struct loop_timer *timer)
+{
+    loop_touch(&CONTAINER_OF(timer, struct gateway, look_timer)->loop);
+}
+
 static void turn_ended(struct loop_turn_end *turn_end)
 {
     struct gateway *gateway = CONTAINER_OF(turn_end, struct gateway, turn_end);
@@ -90,11 +112,12 @@ static void turn_ended(struct loop_turn_end *turn_end)
     drain_turn(gateway);
     if (now_us - gateway->looked_us < LOOK_US) return;
     gateway->looked_us = now_us;
-    struct journal_metrics metrics;
-    journal_metrics(gateway->engine.journal, &metrics);
-    if (metrics.full == gateway->disk_full) return;
-    gateway->disk_full = metrics.full;
-    if (metrics.full)
+    bool full = is_disk_full(gateway);
+    gateway->engine.snapshotter.pressed = full;
+    if (full) loop_timer_set(&gateway->loop, &gateway->look_timer, now_us + LOOK_WHILE_FULL_US);
+    if (full == gateway->disk_full) return;
+    gateway->disk_full = full;
+    if (full)
         LOG_BARE(LOG_WARN, "disk_full");
     else
         LOG_BARE(LOG_INFO, "disk_has_room");
@@ -177,6 +200,7 @@ static int start(struct gateway *gateway)
         goto close_engine;
     }
     gateway->turn_end.run = turn_ended;
+    gateway->look_timer.expired = look_again;
     loop_at_turn_end(&gateway->loop, &gateway->turn_end);
     LOG(LOG_INFO, "ready", LOG_TEXT("version", HOLDFAST_VERSION));
     loop_touch(&gateway->loop);

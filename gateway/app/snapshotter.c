@@ -7,7 +7,8 @@ enum {
     QUOTA_SLOTS = 512,       /* empty and kept slots cost too */
     BACKLOG_MAX = 8 << 20,   /* given to the writer and not yet on disk */
     POLL_US = 5000,
-    LOOK_US = 1000000, /* how often the journal's size is looked at while it grows */
+    LOOK_US = 1000000,    /* how often the journal's size is looked at while it grows */
+    PRESSED_US = 5000000, /* between snapshots while the disk is short of room */
 };
 
 static struct engine *engine_of(struct snapshotter *snapshotter)
@@ -151,6 +152,7 @@ static bool is_due(struct snapshotter *snapshotter)
     int64_t now_us = clock_mono_us();
     if (options->every_ms > 0 && now_us - snapshotter->last_us >= options->every_ms * 1000)
         return true;
+    if (snapshotter->pressed && now_us - snapshotter->last_us >= PRESSED_US) return true;
     if (options->journal_bytes == 0 || now_us - snapshotter->last_us < LOOK_US / 10) return false;
     struct journal_metrics metrics;
     journal_metrics(engine->journal, &metrics);

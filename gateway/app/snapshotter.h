@@ -38,6 +38,7 @@ struct snapshotter {
     struct snapshots *snapshots;
     enum snapshotter_phase phase;
     struct snapshot_info newest; /* published; seq 0: none */
+    bool pressed;                /* the disk is short of room: a snapshot lets go of journal */
     uint64_t cut_seq;
     uint64_t seen_commits; /* of the journal, when it was last looked at */
     int64_t begun_us;

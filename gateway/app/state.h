@@ -36,6 +36,8 @@ struct gateway {
     const struct span *topics; /* of the playground's egress */
     size_t topic_count;
     bool disk_full;
+    struct loop_timer
+        look_timer; /* while it is: refused requests alone may not turn this thread's loop */
     struct loop_turn_end turn_end;
     int64_t looked_us; /* when the disk's room was looked at */
     enum drain_phase drain;

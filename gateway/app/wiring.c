@@ -148,6 +148,7 @@ int wiring_configure(struct gateway *gateway, const struct settings *settings,
         invoke_endpoint_of(&settings->endpoints[i], &calls[i]);
         shard_endpoint_of(&settings->endpoints[i], &endpoints[i]);
     }
+    engine_flush(&gateway->engine);
     if (error == 0) error = invoke_configure(gateway->engine.invoke, calls, count, errmsg);
     if (error == 0) {
         error = configure_shard(gateway, settings, endpoints);
@@ -163,6 +164,7 @@ void wiring_stop_dispatch(struct gateway *gateway)
 {
     struct settings none = gateway->settings;
     none.endpoint_count = 0;
+    engine_flush(&gateway->engine);
     if (configure_shard(gateway, &none, NULL) != 0) LOG_BARE(LOG_ERROR, "out_of_memory");
 }
 
