@@ -200,7 +200,7 @@ bool json_valid(struct span text)
     return scan_end(&scan) == 0;
 }
 
-int json_object(struct span text, struct json_member *members, size_t max, size_t *count)
+int json_read_object(struct span text, struct json_member *members, size_t max, size_t *count)
 {
     struct scan scan = scan_of(text);
     *count = 0;
@@ -271,7 +271,7 @@ static const uint8_t *append_escape(struct buffer *out, const uint8_t *at, const
     return at;
 }
 
-int json_string(struct span value, struct buffer *out)
+int json_read_string(struct span value, struct buffer *out)
 {
     const uint8_t *at = value.at + 1;
     const uint8_t *end = value.at + value.size - 1;

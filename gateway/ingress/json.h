@@ -30,10 +30,11 @@ bool json_valid(struct span text);
 
 /* The members of an object that is the whole text, which is checked to its end.
    ERROR_MALFORMED; ERROR_TOO_LARGE: more than `max` members, or nested too deep. */
-int json_object(struct span text, struct json_member *members, size_t max, size_t *count) MUST_USE;
+int json_read_object(struct span text, struct json_member *members, size_t max,
+                     size_t *count) MUST_USE;
 
 /* Appends the text that a string value stands for; never longer than the value. ERROR_MALFORMED: a
    half of a surrogate pair. */
-int json_string(struct span value, struct buffer *out) MUST_USE;
+int json_read_string(struct span value, struct buffer *out) MUST_USE;
 
 #endif

@@ -20,7 +20,7 @@ const char *line_string(struct line_input *input, const char *name, struct span 
     *text = SPAN_EMPTY;
     if (member == NULL) return NULL;
     if (member->kind != JSON_IS_STRING) return "a name, key, token or delay has to be a string";
-    if (json_string(member->value, &input->strings) != 0)
+    if (json_read_string(member->value, &input->strings) != 0)
         return "a string has half of a surrogate pair";
     if (input->strings.failed) return "out of memory";
     *text = span_of(input->strings.at + start, input->strings.size - start);

@@ -60,7 +60,7 @@ static const char *read_line(struct line_input *input, const struct line_kind *k
     buffer_clear(&input->argument);
     *event = (struct shard_event){0};
     if (buffer_reserve(&input->strings, text.size) != 0) return "out of memory";
-    switch (json_object(text, input->members, LINE_MEMBERS_MAX, &input->member_count)) {
+    switch (json_read_object(text, input->members, LINE_MEMBERS_MAX, &input->member_count)) {
     case 0: return kind->read(input, event);
     case ERROR_TOO_LARGE: return "the line has too many members or is nested too deep";
     default: return "the line is not a JSON object in UTF-8";

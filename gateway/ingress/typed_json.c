@@ -218,7 +218,7 @@ static const char *read_string(const struct json_member *value, struct buffer *o
     const char *fault = NULL;
     if (value->kind != JSON_IS_STRING) return "the value has to be a string";
     buffer_init(&text);
-    if (json_string(value->value, &text) != 0)
+    if (json_read_string(value->value, &text) != 0)
         fault = "the value has half of a surrogate pair";
     else if (text.failed)
         out->failed = true;

@@ -43,21 +43,22 @@ Test(json, finds_members_as_they_are_written)
 {
     struct json_member members[3];
     size_t count;
-    cr_assert_eq(
-        json_object(span_text(" { \"a\" : 0.10 ,\"b\":{ } , \"c\":\"x\\n\"} "), members, 3, &count),
-        0);
+    cr_assert_eq(json_read_object(span_text(" { \"a\" : 0.10 ,\"b\":{ } , \"c\":\"x\\n\"} "),
+                                  members, 3, &count),
+                 0);
     cr_assert_eq(count, 3);
     cr_assert(span_equal(members[0].name, SPAN_LITERAL("a")));
     cr_assert(span_equal(members[0].value, SPAN_LITERAL("0.10")));
     cr_assert_eq(members[0].kind, JSON_IS_NUMBER);
     cr_assert(span_equal(members[1].value, SPAN_LITERAL("{ }")));
     cr_assert_eq(members[2].kind, JSON_IS_STRING);
-    cr_assert_eq(json_object(span_text("{\"a\":1,\"b\":2,\"c\":3,\"d\":4}"), members, 3, &count),
-                 ERROR_TOO_LARGE);
-    cr_assert_eq(json_object(span_text("{}"), members, 3, &count), 0);
+    cr_assert_eq(
+        json_read_object(span_text("{\"a\":1,\"b\":2,\"c\":3,\"d\":4}"), members, 3, &count),
+        ERROR_TOO_LARGE);
+    cr_assert_eq(json_read_object(span_text("{}"), members, 3, &count), 0);
     cr_assert_eq(count, 0);
-    cr_assert_eq(json_object(span_text("[]"), members, 3, &count), ERROR_MALFORMED);
-    cr_assert_eq(json_object(SPAN_EMPTY, members, 3, &count), ERROR_MALFORMED);
+    cr_assert_eq(json_read_object(span_text("[]"), members, 3, &count), ERROR_MALFORMED);
+    cr_assert_eq(json_read_object(SPAN_EMPTY, members, 3, &count), ERROR_MALFORMED);
 }
 
 Test(json, bounds_nesting)
@@ -74,7 +75,7 @@ Test(json, decodes_strings)
     struct buffer out;
     buffer_init(&out);
     cr_assert_eq(
-        json_string(
+        json_read_string(
             SPAN_LITERAL("\"a\\\"\\\\\\/\\b\\f\\n\\r\\t\\u0041\\u00e9\\u20ac\\ud83d\\ude00\""),
             &out),
         0);
@@ -82,7 +83,7 @@ Test(json, decodes_strings)
     static const char *const bad[] = {"\"\\ud800\"", "\"\\ud800x\"", "\"\\ud800\\n\"",
                                       "\"\\ud800\\u0041\"", "\"\\udc00\""};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
-        cr_assert_eq(json_string(span_text(bad[i]), &out), ERROR_MALFORMED, "%s", bad[i]);
+        cr_assert_eq(json_read_string(span_text(bad[i]), &out), ERROR_MALFORMED, "%s", bad[i]);
     buffer_close(&out);
 }
 
@@ -139,7 +140,7 @@ Test(json, shows_typed_values_only_when_they_come_back)
         buffer_byte(&shown, '{');
         typed_json_append(&shown, span_text(values[i].type), values[i].bytes);
         buffer_byte(&shown, '}');
-        cr_assert_eq(json_object(buffer_span(&shown), &member, 1, &count), 0);
+        cr_assert_eq(json_read_object(buffer_span(&shown), &member, 1, &count), 0);
         cr_assert(span_equal(member.name, SPAN_LITERAL("value")), "%zu: %.*s", i,
                   SPAN_PRINT(buffer_span(&shown)));
         cr_assert_null(typed_json_read(span_text(values[i].type), &member, &bytes));
