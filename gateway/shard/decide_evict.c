@@ -10,7 +10,8 @@ static bool is_over(const struct shard *shard, const struct entry *entry, size_t
     const struct shard_config *config = &shard->overlay.config;
     *early = false;
     if (entry->gated > 0 || !list_empty(&entry->waiters)) return false;
-    if (shard->overlay.now_ms - entry->created_ms >= config->dedup_window_ms) return true;
+    int64_t window_ms = entry->key_size > 0 ? config->dedup_window_ms : config->reply_keep_ms;
+    if (shard->overlay.now_ms - entry->created_ms >= window_ms) return true;
     if (entry->key_size == 0 && entry->delivered) return true;
     *early = config->dedup_bytes_max > 0 && bytes > config->dedup_bytes_max;
     return *early;
