@@ -1,6 +1,7 @@
 """Child processes that cannot outlive the tests: each is killed at exit, and by the kernel if we are killed ourselves."""
 import atexit
 import os
+import pathlib
 import random
 import shutil
 import signal
@@ -12,6 +13,9 @@ import time
 _children = []
 _random = random.SystemRandom()
 _SETPRIV = shutil.which("setpriv")
+# For gateways that were built with AddressSanitizer.
+_LEAKS = pathlib.Path(__file__).resolve().parents[1] / "lsan.supp"
+os.environ.setdefault("LSAN_OPTIONS", f"suppressions={_LEAKS}:print_suppressions=0")
 
 
 def spawn(arguments, *, log, env=None, cwd=None, input=subprocess.DEVNULL):

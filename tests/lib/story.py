@@ -183,7 +183,9 @@ class T:
         errors = []
         for gateway in self.gateways:
             if gateway.running():
-                processes.end(gateway.process, signal_number=signal.SIGTERM, timeout_s=35)
+                status = processes.end(gateway.process, signal_number=signal.SIGTERM, timeout_s=35)
+                if status:
+                    errors.append(Failed(f"SIGTERM ended with {status}: {gateway.log_tail(30)}"))
             elif gateway.process and gateway.process.returncode in (-signal.SIGABRT, -signal.SIGSEGV, -signal.SIGBUS):
                 errors.append(Failed(f"gateway died of signal {-gateway.process.returncode}: {gateway.log_tail(30)}"))
             text = gateway.log_text()
