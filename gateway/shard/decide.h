@@ -50,6 +50,9 @@ void fail_address(struct shard *shard, struct flight *flight, struct span text,
 /* Applies effects, or fails the address with a reason. */
 void apply_effects(struct shard *shard, struct flight *flight,
                    const struct function_response *response, struct shard_update *update);
+/* There is no room for the result: the address is called again later. NULL: its flight is lost too.
+ */
+void block(struct shard *shard, struct flight *flight);
 /* Registers missing states, or fails the address with a reason. */
 void register_states(struct shard *shard, struct flight *flight,
                      const struct function_response *response, struct shard_update *update);

@@ -58,6 +58,16 @@ static void narrow(struct shard *shard, struct flight *flight)
                      backoff_ms(&shard->overlay, flight->tries < 5 ? 0 : flight->tries - 4));
 }
 
+/* The last try is made when the time is up, not up to ten seconds after it. */
+static int64_t retry_at_ms(struct shard *shard, const struct flight *flight)
+{
+    int64_t at_ms = shard->overlay.now_ms + backoff_ms(&shard->overlay, flight->attempts - 1);
+    if (flight->endpoint >= shard->overlay.endpoint_count) return at_ms;
+    int64_t last_ms =
+        flight->failed_ms + shard->overlay.endpoints[flight->endpoint].config.retry_for_ms;
+    return at_ms > last_ms && last_ms > shard->overlay.now_ms ? last_ms : at_ms;
+}
+
 void fail_address(struct shard *shard, struct flight *flight, struct span text,
                   struct shard_update *update)
 {
@@ -78,9 +88,7 @@ void fail_address(struct shard *shard, struct flight *flight, struct span text,
         flight_move(shard, flight, FLIGHT_PARKED);
         return;
     }
-    /* The last try is made when the time is up, not up to ten seconds after it. */
-    flight_sleep(shard, flight, FLIGHT_RETRY_WAIT,
-                 now_ms + backoff_ms(&shard->overlay, flight->attempts - 1));
+    flight_sleep(shard, flight, FLIGHT_RETRY_WAIT, retry_at_ms(shard, flight));
 }
 
 /* Not the message's fault: back to the end of the line, nothing is counted against the address. */
@@ -92,17 +100,20 @@ static void fail_endpoint(struct shard *shard, struct flight *flight, int64_t re
 }
 
 /* A call that was lost or timed out while no other was out: after a few of them the address is the
- * suspect. */
+ * suspect, unless those of other addresses are lost too and none is answered. */
 static void fail_lost(struct shard *shard, struct flight *flight,
                       const struct event_response *response, struct shard_update *update)
 {
-    if (flight->alone && ++flight->kills >= CULPRIT_KILLS) {
-        if (flight->endpoint < shard->overlay.endpoint_count)
-            endpoint_failed(shard, &shard->overlay.endpoints[flight->endpoint], -1);
-        fail_address(shard, flight, response->text, update);
+    struct endpoint *endpoint = flight->endpoint < shard->overlay.endpoint_count
+                                    ? &shard->overlay.endpoints[flight->endpoint]
+                                    : NULL;
+    bool suspect = flight->alone && endpoint != NULL && endpoint_suspects(endpoint, flight);
+    if (!suspect || ++flight->kills < CULPRIT_KILLS) {
+        fail_endpoint(shard, flight, -1);
         return;
     }
-    fail_endpoint(shard, flight, -1);
+    endpoint_failed(shard, endpoint, -1);
+    fail_address(shard, flight, response->text, update);
 }
 
 static void fail_too_large(struct shard *shard, struct flight *flight,
@@ -148,6 +159,8 @@ void decide_response(struct shard *shard, const struct event_response *response,
     }
     call_done(shard, flight);
     count_result(shard, flight, response);
+    if (response->outcome <= OUTCOME_TOO_LARGE && flight->endpoint < shard->overlay.endpoint_count)
+        endpoint_answered(&shard->overlay.endpoints[flight->endpoint]);
     switch (response->outcome) {
     case OUTCOME_RESULT: succeed(shard, flight, response, update); return;
     case OUTCOME_BAD_ANSWER: fail_address(shard, flight, response->text, update); return;

@@ -191,6 +191,19 @@ void endpoint_succeeded(struct endpoint *endpoint)
     if (endpoint->window < endpoint->config.window_max) endpoint->window++;
 }
 
+void endpoint_answered(struct endpoint *endpoint)
+{
+    endpoint->killer = NULL;
+    endpoint->is_down = false;
+}
+
+bool endpoint_suspects(struct endpoint *endpoint, struct flight *flight)
+{
+    if (endpoint->killer == NULL) endpoint->killer = flight;
+    if (endpoint->killer != flight) endpoint->is_down = true;
+    return !endpoint->is_down;
+}
+
 int64_t backoff_ms(struct overlay *overlay, uint32_t failures)
 {
     int64_t most_ms = RETRY_MOST_MS;

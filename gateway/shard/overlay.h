@@ -65,6 +65,8 @@ struct endpoint {
     int64_t open_until_ms; /* shard time; no call before */
     uint64_t results[8];   /* calls by outcome; a handshake at 7 */
     struct flight *alone;  /* the only call, while it is the only one */
+    struct flight *killer; /* whose call was lost since the last complete answer … */
+    bool is_down;          /* … and then another one's too: it is not the message */
 };
 
 struct egress {
@@ -168,6 +170,11 @@ bool endpoint_has_room(const struct shard *shard, const struct endpoint *endpoin
 void endpoint_sent(struct endpoint *endpoint, struct flight *flight);
 void endpoint_done(struct endpoint *endpoint, struct flight *flight);
 void endpoint_succeeded(struct endpoint *endpoint);
+/* A complete answer came, whatever it says. */
+void endpoint_answered(struct endpoint *endpoint);
+/* The flight's call was lost while it was the only one. False: others' were too, one after the
+ * other, so the endpoint is down. */
+bool endpoint_suspects(struct endpoint *endpoint, struct flight *flight);
 void endpoint_failed(struct shard *shard, struct endpoint *endpoint, int64_t retry_after_ms);
 const struct egress *egress_find(const struct overlay *overlay, struct span name);
 int64_t backoff_ms(struct overlay *overlay, uint32_t failures);
