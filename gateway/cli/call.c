@@ -21,7 +21,7 @@ static void tell(const struct remote *remote, const struct client_answer *answer
     struct buffer more;
     buffer_init(&more);
     client_header(answer, "holdfast-message", id, sizeof id);
-    text_json_member(&more, "message");
+    text_append(&more, ",\"message\":");
     text_json_string(&more, span_text(id));
     reply_print(remote, answer, buffer_span(&more));
     buffer_close(&more);

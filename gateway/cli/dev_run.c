@@ -214,6 +214,7 @@ static void file_changed(void *context, const char *path)
     struct dev *dev = context;
     const struct dev_options *options = dev->options;
     if (dev->ending) return;
+    if (strncmp(path, "./", 2) == 0) path += 2;
     for (size_t i = 0; i < options->file_count; i++) {
         if (!same_file(path, options->files[i])) continue;
         dev_say("%s changed: the gateway reads it again", path);

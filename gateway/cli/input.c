@@ -48,7 +48,7 @@ static int encode_scalar(struct input *value, const struct command *command)
 {
     struct buffer encoded;
     struct span text = trimmed(buffer_span(&value->bytes));
-    const char *fault = "is not a number or true or false";
+    const char *fault = "it is not a number, true or false";
     buffer_init(&encoded);
     if (text.size > 0 && json_valid(text)) {
         struct json_member member = {SPAN_LITERAL("value"), text, kind_of(text)};
@@ -56,7 +56,7 @@ static int encode_scalar(struct input *value, const struct command *command)
     }
     if (fault != NULL) {
         buffer_close(&encoded);
-        return usage_error(command, "the value does not fit %s: %s", value->type, fault);
+        return usage_error(command, "the value is no %s: %s", value->type, fault);
     }
     buffer_close(&value->bytes);
     value->bytes = encoded;

@@ -1,6 +1,7 @@
 /* holdfast parked: addresses that stopped because a message of theirs keeps failing. */
 #include "base/text.h"
 #include "cli/rows.h"
+#include "ingress/typed_json.h"
 
 #include <stdlib.h>
 
@@ -54,17 +55,44 @@ static int list(struct remote *remote, const struct flags *flags, struct buffer 
     return code;
 }
 
+/* The message is given as its bytes: where they are a value that people can read, that is shown. */
+static void add_value(json_t *row)
+{
+    const char *type = json_string_value(json_object_get(row, "type"));
+    const char *base64 = json_string_value(json_object_get(row, "base64"));
+    struct buffer bytes, shown;
+    if (type == NULL || base64 == NULL) return;
+    buffer_init(&bytes);
+    buffer_init(&shown);
+    buffer_byte(&shown, '{');
+    if (base64_decode(span_text(base64), &bytes) == 0)
+        typed_json_append(&shown, span_text(type), buffer_span(&bytes));
+    buffer_byte(&shown, '}');
+    json_t *object = json_loadb((const char *)shown.at, shown.size, 0, NULL);
+    json_t *value = json_object_get(object, "value");
+    if (value != NULL && json_object_set(row, "value", value) == 0) json_object_del(row, "base64");
+    json_decref(object);
+    buffer_close(&shown);
+    buffer_close(&bytes);
+}
+
 static int show(struct remote *remote, struct buffer *path)
 {
     int code = EXIT_FAILED;
     json_t *row = rows_get(remote, "GET", path_text(path), &code);
     if (row == NULL) return code;
+    add_value(row);
     if (remote->json)
         rows_json(row);
     else
         row_print(row, details, COUNT(details));
     json_decref(row);
     return code;
+}
+
+static void tell_touched(json_int_t touched)
+{
+    printf(touched == 1 ? "%lld address goes on\n" : "%lld addresses go on\n", (long long)touched);
 }
 
 /* The verb ends the path: of one address, or of all that the query names. */
@@ -83,8 +111,7 @@ static int operate(struct remote *remote, const struct flags *flags, struct buff
     if (remote->json)
         rows_json(answer);
     else
-        printf("%lld addresses go on\n",
-               (long long)json_integer_value(json_object_get(answer, "touched")));
+        tell_touched(json_integer_value(json_object_get(answer, "touched")));
     json_decref(answer);
     return code;
 }

@@ -119,8 +119,10 @@ static int change(struct remote *remote, const struct flags *flags, struct clien
         client_header(&answer, "etag", version, sizeof version);
         if (remote->json)
             printf("{\"%s\":true,\"version\":%s}\n", done, version[0] == 0 ? "null" : version);
+        else if (strlen(version) > 2) /* an entity tag, in quotes */
+            printf("%s, version %.*s\n", done, (int)strlen(version) - 2, version + 1);
         else
-            printf("%s%s%s\n", done, version[0] == 0 ? "" : ", version ", version);
+            printf("%s\n", done);
     }
     client_answer_close(&answer);
     return code;
