@@ -251,6 +251,7 @@ void front_stop(struct front *front)
 void front_close(struct front *front)
 {
     list_remove(&front->turn_end.link);
+    ingress_close(&front->ingress);
     if (!front->threaded) return;
     loop_signal_close(front->loop, &front->ordered);
     bridge_close(&front->bridge);

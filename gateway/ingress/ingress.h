@@ -6,6 +6,7 @@
 #ifndef HOLDFAST_INGRESS_INGRESS_H
 #define HOLDFAST_INGRESS_INGRESS_H
 
+#include "base/buffer.h"
 #include "net/server.h"
 #include "shard/port.h"
 
@@ -16,6 +17,7 @@ enum {
     KEYS_LIMIT = 100, /* without ?limit= */
     KEYS_LIMIT_MAX = 10000,
     EXPORT_BYTES_MAX = 33554432, /* of one answer, about */
+    INGRESS_RANDOM_SIZE = 1024,
 };
 
 enum ingress_access { ACCESS_SEND, ACCESS_CALL, ACCESS_STATE };
@@ -39,6 +41,12 @@ struct ingress {
     /* Set by the app at any time: what would add work is refused with 503. */
     bool draining;
     bool disk_full;
+    /* private: memory of the message on its way to the port, kept for the next one */
+    struct buffer text;
+    struct buffer argument;
+    /* private: random bytes in stock, for reply tokens */
+    uint8_t random[INGRESS_RANDOM_SIZE];
+    size_t random_left;
 };
 
 void ingress_init(struct ingress *ingress, const struct ingress_options *options);

@@ -135,4 +135,6 @@ void ingress_init(struct ingress *ingress, const struct ingress_options *options
 void ingress_close(struct ingress *ingress)
 {
     CHECK(ingress->waiting == 0);
+    buffer_close(&ingress->text);
+    buffer_close(&ingress->argument);
 }

@@ -10,7 +10,12 @@
 
 #include <stdio.h>
 
-enum { REPLY_TOKEN_BYTES = 16, REPLY_TOKEN_SIZE = 32, TRACEPARENT_SIZE_MAX = 128 };
+enum {
+    REPLY_TOKEN_BYTES = 16,
+    REPLY_TOKEN_SIZE = 32,
+    TRACEPARENT_SIZE_MAX = 128,
+    BUFFER_KEPT_MAX = 65536
+};
 
 /* -- Headers -- */
 
@@ -84,19 +89,27 @@ static bool prepare(struct ingress *ingress, struct http_request *request, const
     return message_headers(request, target, &event->message);
 }
 
-static bool encode_argument(struct http_request *request, const struct target *target,
-                            struct buffer *argument)
+/* Sets the event's argument, in memory of the ingress, which the port copies; false: answered. */
+static bool encode_argument(struct ingress *ingress, struct http_request *request,
+                            const struct target *target, struct shard_event *event)
 {
-    struct buffer scratch;
     struct value value;
-    buffer_init(&scratch);
-    bool good = value_read(request, target->subject, &scratch, &value);
-    if (good) typed_value_encode(argument, value.type_name, value.bytes);
-    buffer_close(&scratch);
-    if (!good || !argument->failed) return good;
+    buffer_clear(&ingress->text);
+    buffer_clear(&ingress->argument);
+    if (!value_read(request, target->subject, &ingress->text, &value)) return false;
+    typed_value_encode(&ingress->argument, value.type_name, value.bytes);
+    event->message.argument = buffer_span(&ingress->argument);
+    if (!ingress->argument.failed) return true;
     http_problem(request, 503, "full", "The gateway is out of memory: try again.", target->subject,
                  1);
     return false;
+}
+
+/* A large message does not keep its memory. */
+static void shrink(struct ingress *ingress)
+{
+    if (ingress->text.capacity > BUFFER_KEPT_MAX) buffer_close(&ingress->text);
+    if (ingress->argument.capacity > BUFFER_KEPT_MAX) buffer_close(&ingress->argument);
 }
 
 static void accepted(struct exchange *exchange, const struct shard_answer *answer)
@@ -115,16 +128,13 @@ void send_handle(struct ingress *ingress, struct http_request *request, const st
 {
     struct target target;
     struct shard_event event;
-    struct buffer argument;
     if (!prepare(ingress, request, parts, ACCESS_SEND, &target, &event)) return;
-    buffer_init(&argument);
-    if (encode_argument(request, &target, &argument)) {
+    if (encode_argument(ingress, request, &target, &event)) {
         struct exchange *exchange = exchange_make(ingress, request, target.subject);
         exchange->done = accepted;
-        event.message.argument = buffer_span(&argument);
         exchange_submit(exchange, &event);
     }
-    buffer_close(&argument);
+    shrink(ingress);
 }
 
 /* -- Calls -- */
@@ -144,11 +154,17 @@ static void replied(struct exchange *exchange, const struct shard_answer *answer
     }
 }
 
-static void make_token(uint8_t token[REPLY_TOKEN_SIZE])
+/* The kernel is asked for many tokens at once; none of its bytes is used twice. */
+static void make_token(struct ingress *ingress, uint8_t token[REPLY_TOKEN_SIZE])
 {
     static const char digits[] = "0123456789abcdef";
     uint8_t bytes[REPLY_TOKEN_BYTES];
-    random_fill(bytes, sizeof bytes);
+    if (ingress->random_left < sizeof bytes) {
+        random_fill(ingress->random, sizeof ingress->random);
+        ingress->random_left = sizeof ingress->random;
+    }
+    ingress->random_left -= sizeof bytes;
+    memcpy(bytes, ingress->random + ingress->random_left, sizeof bytes);
     for (size_t i = 0; i < sizeof bytes; i++) {
         token[2 * i] = (uint8_t)digits[bytes[i] >> 4];
         token[2 * i + 1] = (uint8_t)digits[bytes[i] & 15];
@@ -208,7 +224,7 @@ static void submit_call(struct ingress *ingress, struct http_request *request,
     struct exchange *exchange = exchange_make(ingress, request, target->subject);
     uint8_t *token = http_alloc(request, REPLY_TOKEN_SIZE);
     struct loop *loop = ingress->options.loop;
-    make_token(token);
+    make_token(ingress, token);
     exchange->done = replied;
     exchange->keyed = event->message.key.size > 0;
     exchange->reply_token = span_of(token, REPLY_TOKEN_SIZE);
@@ -222,7 +238,6 @@ void call_handle(struct ingress *ingress, struct http_request *request, const st
 {
     struct target target;
     struct shard_event event;
-    struct buffer argument;
     int64_t timeout_ms;
     if (!prepare(ingress, request, parts, ACCESS_CALL, &target, &event)) return;
     if (event.message.delay_ms >= 0) {
@@ -231,12 +246,9 @@ void call_handle(struct ingress *ingress, struct http_request *request, const st
         return;
     }
     if (!call_timeout(request, &target, &timeout_ms)) return;
-    buffer_init(&argument);
-    if (encode_argument(request, &target, &argument)) {
-        event.message.argument = buffer_span(&argument);
+    if (encode_argument(ingress, request, &target, &event))
         submit_call(ingress, request, &target, timeout_ms, &event);
-    }
-    buffer_close(&argument);
+    shrink(ingress);
 }
 
 static bool is_reply_token(struct span text)
