@@ -197,10 +197,13 @@ static size_t effects_bytes(const struct function_response *response)
     return bytes;
 }
 
-static size_t egress_bytes(const struct function_response *response)
+static size_t egress_bytes(const struct shard *shard, const struct function_response *response)
 {
     size_t bytes = 0;
-    for (size_t i = 0; i < response->egress_count; i++) bytes += response->egress[i].argument.size;
+    for (size_t i = 0; i < response->egress_count; i++) {
+        const struct egress *egress = egress_find(&shard->overlay, response->egress[i].name);
+        if (egress->kind != EGRESS_DISCARD) bytes += response->egress[i].argument.size;
+    }
     return bytes;
 }
 
@@ -209,9 +212,12 @@ static size_t egress_bytes(const struct function_response *response)
 static bool is_blocked(const struct shard *shard, const struct function_response *response)
 {
     size_t outbox_max = shard->overlay.config.outbox_bytes_max;
-    size_t letters = egress_bytes(response);
-    if (letters > 0 && outbox_max > 0 && shard->image.letter_bytes + letters > outbox_max)
-        return true;
+    size_t waiting = shard->image.letter_bytes;
+    /* Into an empty outbox goes anything: a response larger than the whole would wait for ever. */
+    if (outbox_max > 0 && waiting > 0) {
+        size_t letters = egress_bytes(shard, response);
+        if (letters > 0 && waiting + letters > outbox_max) return true;
+    }
     /* An eighth above the budget at which ingress refuses: work that is under way can come to its
      * end. */
     size_t most = shard->overlay.config.memory_max;

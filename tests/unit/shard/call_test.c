@@ -140,7 +140,7 @@ Test(call, parking_tells_the_caller)
 Test(call, nobody_waiting_leaves_nothing_behind)
 {
     struct fixture *f = fixture_open();
-    f->config.dedup_window_ms = 60000;
+    f->config.reply_keep_ms = 60000;
     fixture_configure(f);
     struct shard_event event = {.kind = EVENT_MESSAGE,
                                 .message = {.target = fixture_address("t/a", "1"),

@@ -1,0 +1,169 @@
+/* Budgets: what finds no room waits and goes on by itself. */
+#include "common.h"
+
+static struct fixture *open_blocked_by_outbox(void)
+{
+    struct fixture *f = fixture_open();
+    f->config.outbox_bytes_max = 400;
+    fixture_configure(f);
+    while (fixture_metrics(f).blocked_now == 0) {
+        cr_assert_lt(fixture_metrics(f).egress_waiting, 50);
+        fixture_send(f, "t/a", "1", "x");
+        RESULT(CALL("t/a", "1"), EGRESS(out("t/out", "0123456789")));
+    }
+    return f;
+}
+
+Test(budget, egress_blocks_and_resumes)
+{
+    struct fixture *f = open_blocked_by_outbox();
+    uint64_t waiting = fixture_metrics(f).egress_waiting;
+    cr_expect_gt(waiting, 0);
+    for (int i = 0; i < 10; i++) { /* it is called again and blocks again */
+        fixture_pass(f, 50);
+        cr_assert_not_null(CALL("t/a", "1"));
+        RESULT(CALL("t/a", "1"), EGRESS(out("t/out", "0123456789")));
+        cr_expect_eq(fixture_metrics(f).egress_waiting, waiting);
+    }
+    fixture_send(f, "t/b", "1", "x");
+    RESULT(CALL("t/b", "1"), 0);
+    cr_expect_eq(fixture_metrics(f).mailbox_messages, 1, "who writes no egress goes on");
+    struct shard_event ack = {.kind = EVENT_PULL_ACK,
+                              .pull = {.egress = TEXT("t/out"), .after = waiting}};
+    fixture_ask(f, &ack);
+    fixture_pass(f, 50);
+    RESULT(CALL("t/a", "1"), EGRESS(out("t/out", "0123456789")));
+    cr_expect_eq(fixture_metrics(f).mailbox_messages, 0);
+    cr_expect_eq(fixture_metrics(f).egress_waiting, 1);
+    fixture_close(f);
+}
+
+Test(budget, one_response_over_the_whole_outbox_passes_when_it_is_empty)
+{
+    struct fixture *f = fixture_open();
+    static char text[1000];
+    memset(text, 'x', sizeof text - 1);
+    f->config.outbox_bytes_max = 400;
+    fixture_configure(f);
+    fixture_send(f, "t/a", "1", "x");
+    RESULT(CALL("t/a", "1"), EGRESS(out("t/out", text)));
+    cr_expect_eq(fixture_metrics(f).egress_waiting, 1, "else it would block for ever");
+    fixture_close(f);
+}
+
+Test(budget, discarded_records_need_no_room)
+{
+    struct fixture *f = open_blocked_by_outbox();
+    fixture_send(f, "t/b", "1", "x");
+    RESULT(CALL("t/b", "1"), EGRESS(out("t/none", "0123456789")));
+    cr_expect_null(CALL("t/b", "1"));
+    cr_expect_eq(fixture_metrics(f).blocked_now, 1);
+    fixture_close(f);
+}
+
+Test(budget, blocked_addresses_survive_reload_and_crash)
+{
+    struct fixture *f = open_blocked_by_outbox();
+    fixture_configure(f);
+    cr_expect_eq(fixture_metrics(f).blocked_now, 1);
+    struct shard_endpoint before = f->endpoints[0];
+    f->endpoints[0].pattern = TEXT("u/*");
+    fixture_configure(f);
+    fixture_pass(f, 100);
+    cr_expect_eq(fixture_metrics(f).held, 1);
+    f->endpoints[0] = before;
+    fixture_configure(f);
+    cr_expect_not_null(CALL("t/a", "1"));
+    fixture_crash(f);
+    cr_expect_not_null(CALL("t/a", "1"));
+    fixture_close(f);
+}
+
+Test(budget, memory_blocks_and_resumes)
+{
+    struct fixture *f = fixture_open();
+    static char text[30001];
+    memset(text, 'x', sizeof text - 1);
+    struct state_spec specs[] = {spec("s")};
+    fixture_register(f, "t/a", "1", specs, 1);
+    fixture_send(f, "t/a", "1", "x");
+    f->config.memory_max = fixture_metrics(f).memory_bytes + 1000;
+    fixture_configure(f);
+    RESULT(CALL("t/a", "1"), WRITES(set("s", text)));
+    cr_expect_eq(fixture_metrics(f).blocked_now, 1);
+    cr_expect_null(fixture_state(f, "t/a", "1", "s"));
+    f->config.memory_max = 0;
+    fixture_configure(f);
+    fixture_pass(f, 50);
+    RESULT(CALL("t/a", "1"), WRITES(set("s", text)));
+    cr_expect_eq(fixture_metrics(f).mailbox_messages, 0);
+    fixture_close(f);
+}
+
+Test(budget, results_that_only_free_memory_pass)
+{
+    struct fixture *f = fixture_open();
+    fixture_send(f, "t/a", "1", "x");
+    f->config.memory_max = 1;
+    fixture_configure(f);
+    RESULT(CALL("t/a", "1"), 0);
+    cr_expect_eq(fixture_metrics(f).mailbox_messages, 0);
+    fixture_close(f);
+}
+
+/* Everything a shard can hold, then all of it drained. */
+static void fill_and_drain(struct fixture *f)
+{
+    for (int i = 0; i < 50; i++) {
+        char id[16], token[32];
+        snprintf(id, sizeof id, "%d", i);
+        snprintf(token, sizeof token, "token%d", i);
+        fixture_message(f, &(struct event_message){.target = fixture_address("t/a", id),
+                                                   .argument = fixture_value("x"),
+                                                   .key = TEXT("key"),
+                                                   .reply_token = span_text(token),
+                                                   .delay_ms = -1});
+        fixture_message(f, &(struct event_message){.target = fixture_address("t/a", id),
+                                                   .argument = fixture_value("y"),
+                                                   .cancel_token = span_text(token),
+                                                   .delay_ms = 500});
+    }
+    for (int turns = 0; f->call_count > 0; turns++) {
+        cr_assert_lt(turns, 1000);
+        const struct function_message *message = &f->calls[0]->request.messages[0];
+        struct address caller = message->caller;
+        struct effect_message reply = {caller, fixture_value("reply")};
+        RESULT(f->calls[0], .messages = &reply, .message_count = caller.type.size > 0 ? 1 : 0,
+               EGRESS(out("t/out", "e")), WRITES(set("s", "v")));
+        if (f->call_count == 0) fixture_pass(f, 500);
+    }
+    struct shard_event ack = {
+        .kind = EVENT_PULL_ACK,
+        .pull = {.egress = TEXT("t/out"), .after = fixture_metrics(f).egress_records}};
+    fixture_ask(f, &ack);
+    for (int i = 0; i < 50; i++) {
+        char id[16];
+        snprintf(id, sizeof id, "%d", i);
+        fixture_send(f, "t/a", id, "the end");
+        RESULT(CALL("t/a", id), WRITES(unset("s")));
+    }
+    fixture_pass(f, 800000); /* the window of the keys */
+}
+
+Test(budget, memory_returns_when_all_is_drained)
+{
+    struct fixture *f = fixture_open();
+    struct state_spec specs[] = {spec("s")};
+    fixture_register(f, "t/a", "1", specs, 1);
+    f->quiet = true;
+    fill_and_drain(f);
+    size_t base = fixture_metrics(f).memory_bytes;
+    fill_and_drain(f);
+    struct shard_metrics metrics = fixture_metrics(f);
+    cr_expect_eq(metrics.memory_bytes, base);
+    cr_expect_eq(metrics.state_bytes + metrics.mailbox_bytes + metrics.delayed_bytes +
+                     metrics.entry_bytes + metrics.egress_bytes,
+                 0);
+    cr_expect_eq(metrics.entries + metrics.keys + metrics.delayed + metrics.waiters, 0);
+    fixture_close(f);
+}
