@@ -210,6 +210,7 @@ static int read_functions(struct image *image, struct reader *in)
             record_spec_read(in, &spec);
             if (check_name(image, spec.name) != 0 || check_name(image, spec.type_name) != 0)
                 return ERROR_DAMAGED;
+            image->has_expiry = image->has_expiry || spec.mode != EXPIRE_NEVER;
             function->specs[function->spec_count++] = (struct spec){
                 spec.name, spec.type_name, (enum expire_mode)spec.mode, (int64_t)spec.ttl_ms};
         }

@@ -61,14 +61,7 @@ static void purge_expired(struct shard *shard, uint32_t number, struct shard_upd
 
 static bool needs_sweep(const struct shard *shard)
 {
-    if (shard->image.entry_count > 0) return true;
-    for (uint32_t i = 0; i < shard->image.function_capacity; i++) {
-        const struct function *function = shard->image.functions[i];
-        if (function == NULL || function->cell_count == 0) continue;
-        for (uint32_t j = 0; j < function->spec_count; j++)
-            if (function->specs[j].mode != EXPIRE_NEVER) return true;
-    }
-    return false;
+    return shard->image.entry_count > 0 || (shard->image.has_expiry && shard->image.cell_count > 0);
 }
 
 static void sweep(struct shard *shard, struct shard_update *update)

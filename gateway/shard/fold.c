@@ -19,6 +19,7 @@ static void fold_spec(struct image *image, struct reader *in)
         record_spec_read(in, &read);
         struct spec *spec = (struct spec *)(uintptr_t)function_find_spec(function, read.name);
         if (spec == NULL) spec = &function->specs[function->spec_count++];
+        image->has_expiry = image->has_expiry || read.mode != EXPIRE_NEVER;
         *spec = (struct spec){read.name, read.type_name, (enum expire_mode)read.mode,
                               (int64_t)read.ttl_ms};
     }

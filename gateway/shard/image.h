@@ -206,6 +206,7 @@ struct image {
     uint32_t function_capacity;
     struct slot *slots; /* SLOTS of them */
     struct heap timers;
+    bool has_expiry; /* some state of some function may expire */
     struct table timers_by_number;
     struct table replies; /* entries by reply token */
     struct list lanes;
