@@ -44,6 +44,10 @@ void evict(struct shard *shard, uint32_t slot, uint32_t least, struct shard_upda
 /* Replies that fold has put into entries go to those who wait for them. */
 void replies_release(struct shard *shard, struct shard_update *update);
 
+/* Those who wait for the reply to a message of a parked address hear why there will be none, when
+ * seq is durable. */
+void tell_callers(struct shard *shard, const struct box *box, const struct message *message,
+                  uint64_t seq, struct shard_update *update);
 /* The address is to blame for a failed call. */
 void fail_address(struct shard *shard, struct flight *flight, struct span text,
                   struct shard_update *update);

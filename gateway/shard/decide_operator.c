@@ -34,6 +34,18 @@ static void write_letter(const struct shard *shard, const struct box *box, struc
     buffer_close(&json);
 }
 
+/* What the verb drops will never be answered. */
+static void tell_dropped(struct shard *shard, const struct box *box, enum operator_verb verb,
+                         struct shard_update *update)
+{
+    if (verb == VERB_RETRY) return;
+    LIST_EACH (&box->messages, link) {
+        const struct message *message = CONTAINER_OF(link, struct message, link);
+        tell_callers(shard, box, message, shard->image.seq + 1, update);
+        if (verb != VERB_PURGE) return; /* the head alone */
+    }
+}
+
 static int write_verb(struct shard *shard, struct box *box, const struct event_operator *operate,
                       struct shard_update *update)
 {
@@ -51,6 +63,7 @@ static int write_verb(struct shard *shard, struct box *box, const struct event_o
         if (shard->scratch.failed) return ERROR_MEMORY;
         record.letter = buffer_span(&shard->scratch);
     }
+    tell_dropped(shard, box, operate->verb, update);
     record_operator_write(emit_begin(shard), &record);
     if (box->flight != NULL) flight_end(shard, box->flight);
     int error = emit(shard, update, RECORD_OPERATOR);

@@ -46,17 +46,36 @@ static const struct cell *find_cell(const struct shard *shard, const struct even
                : cell_find(&shard->image, type, query->address.id);
 }
 
+/* What may be missing because of a record that is not durable yet waits for it like a value. */
+static uint64_t last_change(const struct shard *shard, const struct event_query *query,
+                            const struct cell *cell)
+{
+    if (cell != NULL) return cell->seq;
+    return query->address.id.size == 0 ? 0
+                                       : image_slot(&shard->image, query->address.id)->changed_seq;
+}
+
+/* What an address shows, absence too, is shown when its last change is durable: that of the cell,
+ * or, when there is none, of its slot. */
+static uint64_t shown_seq(const struct shard *shard, const struct event_query *query,
+                          const struct cell *cell)
+{
+    if (cell != NULL) return cell->seq;
+    if (query->address.id.size == 0) return 0;
+    return image_slot(&shard->image, query->address.id)->changed_seq;
+}
+
 static void query_state(struct shard *shard, const struct event_query *query, struct found *found)
 {
     const struct cell *cell = find_cell(shard, query);
     uint32_t name = dictionary_find(&shard->image, query->name);
     const struct value *value = cell == NULL || name == 0 ? NULL : cell_find_value(cell, name);
+    found->seq = last_change(shard, query, cell);
     if (value == NULL || !is_visible(shard, cell, value)) {
         found->kind = ANSWER_NOT_FOUND;
         return;
     }
     found->kind = ANSWER_VALUE;
-    found->seq = cell->seq;
     found->number = value->version;
     found->type_name = value->type_name;
     buffer_append(&shard->scratch, cell_value(cell, value));
@@ -82,7 +101,7 @@ static void query_states(struct shard *shard, const struct event_query *query, s
     const struct cell *cell = find_cell(shard, query);
     if (cell != NULL) write_cell_rows(shard, cell);
     if (shard->scratch.size == 0) found->kind = ANSWER_NOT_FOUND;
-    if (cell != NULL) found->seq = cell->seq;
+    found->seq = last_change(shard, query, cell);
 }
 
 /* The next id of a type in a slot after `after`, by bytes. */

@@ -2,12 +2,11 @@
 #include "base/check.h"
 #include "shard/decide.h"
 
-/* Callers that wait for the reply to the message that has just parked. */
-static void tell_callers(struct shard *shard, const struct box *box, struct shard_update *update)
+void tell_callers(struct shard *shard, const struct box *box, const struct message *message,
+                  uint64_t seq, struct shard_update *update)
 {
-    const struct message *head = LIST_FIRST(&box->messages, struct message, link);
-    if (head->reply_token_size == 0) return;
-    struct entry *entry = entry_find_token(&shard->image, message_reply_token(head));
+    if (message->reply_token_size == 0) return;
+    struct entry *entry = entry_find_token(&shard->image, message_reply_token(message));
     if (entry == NULL) return;
     while (!list_empty(&entry->waiters)) {
         struct wait *wait = LIST_FIRST(&entry->waiters, struct wait, link);
@@ -15,7 +14,7 @@ static void tell_callers(struct shard *shard, const struct box *box, struct shar
         if (wait_set_bytes(shard, wait, SPAN_EMPTY, SPAN_EMPTY,
                            span_of(box->text, box->text_size)) != 0)
             wait->kind = ANSWER_FULL;
-        wait_gate(shard, wait, shard->image.seq, update);
+        wait_gate(shard, wait, seq, update);
     }
 }
 
@@ -40,7 +39,8 @@ static void record_failure(struct shard *shard, struct flight *flight, struct sp
     if (emit(shard, update, RECORD_FAIL) != 0) return; /* counted again next time */
     if (!parks) return;
     shard->metrics.parked++;
-    tell_callers(shard, box, update);
+    tell_callers(shard, box, LIST_FIRST(&box->messages, struct message, link), shard->image.seq,
+                 update);
 }
 
 static struct span bounded(struct span text)
