@@ -55,16 +55,6 @@ static uint64_t last_change(const struct shard *shard, const struct event_query 
                                        : image_slot(&shard->image, query->address.id)->changed_seq;
 }
 
-/* What an address shows, absence too, is shown when its last change is durable: that of the cell,
- * or, when there is none, of its slot. */
-static uint64_t shown_seq(const struct shard *shard, const struct event_query *query,
-                          const struct cell *cell)
-{
-    if (cell != NULL) return cell->seq;
-    if (query->address.id.size == 0) return 0;
-    return image_slot(&shard->image, query->address.id)->changed_seq;
-}
-
 static void query_state(struct shard *shard, const struct event_query *query, struct found *found)
 {
     const struct cell *cell = find_cell(shard, query);
@@ -151,7 +141,7 @@ static void query_export(struct shard *shard, const struct event_query *query, s
     uint64_t first = parse_number(query->after);
     uint32_t count = 0;
     for (uint64_t i = first; i < SLOTS; i++) {
-        if (count >= query->limit) {
+        if (count >= query->limit || shard->scratch.size >= EXPORT_BYTES_MAX) {
             text_decimal(&found->next, i);
             return;
         }

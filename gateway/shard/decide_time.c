@@ -41,22 +41,32 @@ static bool has_expired(const struct shard *shard, const struct cell *cell)
 }
 
 /* No purge during a flight: a response may still refresh what looks expired now. */
-static void purge_expired(struct shard *shard, uint32_t number, struct shard_update *update)
+static bool may_purge(const struct shard *shard, const struct cell *cell)
+{
+    if (!has_expired(shard, cell)) return false;
+    const struct box *box = box_find(&shard->image, cell->type, cell_id(cell));
+    return box == NULL || box->flight == NULL || box->flight->state != FLIGHT_SENT;
+}
+
+/* Each record changes the table: first a lot is chosen, then it is purged. True: a whole lot, so
+ * that there may be more. */
+static bool purge_expired(struct shard *shard, uint32_t number, struct shard_update *update)
 {
     struct slot *slot = &shard->image.slots[number];
-    for (struct table_node *node = table_next(&slot->cells, NULL), *next; node != NULL;
-         node = next) {
-        next = table_next(&slot->cells, node);
-        struct cell *cell = CONTAINER_OF(node, struct cell, node);
-        if (!has_expired(shard, cell)) continue;
-        const struct box *box = box_find(&shard->image, cell->type, cell_id(cell));
-        if (box != NULL && box->flight != NULL && box->flight->state == FLIGHT_SENT) continue;
-        struct buffer *body = emit_begin(shard);
-        buffer_varint(body, cell->type);
-        buffer_string(body, cell_id(cell));
-        if (emit(shard, update, RECORD_PURGE) != 0) return;
-        return; /* the table has changed: the next sweep goes on */
+    const struct cell *expired[PURGE_MAX];
+    uint32_t count = 0;
+    struct table_node *node = table_next(&slot->cells, NULL);
+    for (; node != NULL && count < PURGE_MAX; node = table_next(&slot->cells, node)) {
+        const struct cell *cell = CONTAINER_OF(node, struct cell, node);
+        if (may_purge(shard, cell)) expired[count++] = cell;
     }
+    for (uint32_t i = 0; i < count; i++) {
+        struct buffer *body = emit_begin(shard);
+        buffer_varint(body, expired[i]->type);
+        buffer_string(body, cell_id(expired[i]));
+        if (emit(shard, update, RECORD_PURGE) != 0) return false;
+    }
+    return count == PURGE_MAX;
 }
 
 static bool needs_sweep(const struct shard *shard)
@@ -71,7 +81,10 @@ static void sweep(struct shard *shard, struct shard_update *update)
     overlay->sweep_at_ms = overlay->now_ms + SWEEP_EVERY_MS;
     for (int i = 0; i < SWEEP_SLOTS; i++) {
         evict(shard, overlay->sweep_slot, 1, update);
-        purge_expired(shard, overlay->sweep_slot, update);
+        if (purge_expired(shard, overlay->sweep_slot, update)) {
+            overlay->sweep_at_ms = overlay->now_ms + SWEEP_MORE_MS;
+            return; /* the same slot again, soon */
+        }
         overlay->sweep_slot = (overlay->sweep_slot + 1) % SLOTS;
     }
 }

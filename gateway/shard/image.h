@@ -106,6 +106,7 @@ struct box {
     uint32_t id_size;
     struct list messages;
     uint32_t count;
+    uint32_t write_count; /* state writes among them */
     bool parked;
     uint32_t attempts; /* failures of the head, as recorded */
     int64_t failed_ms; /* the first of them */

@@ -3,23 +3,26 @@
 #define HOLDFAST_SHARD_LIMITS_H
 
 enum {
-    SLOTS = 4096,             /* of ids; fixed for ever */
-    NAMES_MAX = 1 << 16,      /* entries of the dictionary */
-    STATES_MAX = 256,         /* registered states of one function type */
-    FIRE_MAX = 256,           /* timers in one FIRE record */
-    BATCH_MAX = 1000,         /* messages of one invocation */
-    ROWS_MAX = 1000,          /* of one page of a query */
-    PULL_BYTES_MAX = 4 << 20, /* of one page of a pull, beyond its first record */
-    TEXT_MAX = 512,           /* bytes of a failure's text that are kept */
+    SLOTS = 4096,               /* of ids; fixed for ever */
+    NAMES_MAX = 1 << 16,        /* entries of the dictionary */
+    STATES_MAX = 256,           /* registered states of one function type */
+    FIRE_MAX = 256,             /* timers in one FIRE record */
+    BATCH_MAX = 1000,           /* messages of one invocation */
+    ROWS_MAX = 1000,            /* of one page of a query */
+    EXPORT_BYTES_MAX = 4 << 20, /* of one page of an export, beyond its last slot */
+    PULL_BYTES_MAX = 4 << 20,   /* of one page of a pull, beyond its first record */
+    TEXT_MAX = 512,             /* bytes of a failure's text that are kept */
     CULPRIT_KILLS = 3, /* lost or timed-out calls as the only one, until the address is to blame */
     EVICT_MAX = 64,    /* idempotency entries evicted per record */
     EVICT_LOT = 4,     /* calls that are over in a slot before an accept evicts them */
+    PURGE_MAX = 64,    /* addresses of a slot whose values are purged at once */
     SWEEP_SLOTS = 64,  /* slots looked at per sweep for expired entries and values */
 };
 
 #define RETRY_FIRST_MS 10
 #define RETRY_MOST_MS 10000
 #define SWEEP_EVERY_MS 1000
+#define SWEEP_MORE_MS 10 /* a slot had more than one lot of expired values */
 #define BLOCKED_RETRY_MS 50
 #define CLOCK_JUMP_MAX_MS 3600000
 

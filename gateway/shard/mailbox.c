@@ -140,6 +140,7 @@ void box_put(struct image *image, struct box *box, struct message *message)
     size_t size = allocation_size(message);
     list_append(&box->messages, &message->link);
     box->count++;
+    if (message->kind != ITEM_MESSAGE) box->write_count++;
     box->bytes += size;
     image->message_count++;
     image->message_bytes += size;
@@ -152,6 +153,7 @@ static void drop(struct image *image, struct box *box, struct message *message)
     size_t size = allocation_size(message);
     list_remove(&message->link);
     box->count--;
+    if (message->kind != ITEM_MESSAGE) box->write_count--;
     box->bytes -= size;
     image->message_count--;
     image->message_bytes -= size;
@@ -161,6 +163,7 @@ static void drop(struct image *image, struct box *box, struct message *message)
 
 struct message *box_first_write(const struct box *box)
 {
+    if (box->write_count == 0) return NULL; /* a parked box with much mail is asked for each more */
     LIST_EACH (&box->messages, link) {
         struct message *message = CONTAINER_OF(link, struct message, link);
         if (message->kind != ITEM_MESSAGE) return message;
