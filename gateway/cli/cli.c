@@ -4,7 +4,6 @@
 #include "cli/terminal.h"
 #include "config/suggest.h"
 
-#include <signal.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -57,6 +56,19 @@ int usage_error(const struct command *command, const char *format, ...)
     return EXIT_USAGE;
 }
 
+/* What stands after "--" are words, also when they begin with a dash; to dev they are a command. */
+static int join_words(struct flags *flags)
+{
+    if (flags->word_count + flags->command_count > FLAGS_WORDS_MAX) {
+        fprintf(stderr, "holdfast: more than %d words\n", FLAGS_WORDS_MAX);
+        return EXIT_USAGE;
+    }
+    for (size_t i = 0; i < flags->command_count; i++)
+        flags->words[flags->word_count++] = flags->command[i];
+    flags->command_count = 0;
+    return EXIT_DONE;
+}
+
 static int run_command(const struct command *command, int argc, char **argv)
 {
     struct flags flags;
@@ -72,6 +84,7 @@ static int run_command(const struct command *command, int argc, char **argv)
         print_command_help(command);
         return EXIT_DONE;
     }
+    if (command != &command_dev && join_words(&flags) != EXIT_DONE) return EXIT_USAGE;
     return command->run(&flags);
 }
 
@@ -106,7 +119,6 @@ int cli_main(int argc, char **argv)
         print_help(stderr);
         return EXIT_USAGE;
     }
-    signal(SIGPIPE, SIG_IGN);
     if (is_help(argv[1])) {
         print_help(stdout);
         return EXIT_DONE;

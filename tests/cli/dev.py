@@ -114,7 +114,7 @@ def dev_default(w):
     equal(d.call(w), "first\n")
     again = Dev(w, "dev-again", "--url", "http://127.0.0.1:{port}/statefun")
     again.wait("ready\n")
-    processes.end(again.child, signal_number=signal.SIGTERM, timeout_s=20)
+    again.end(signal.SIGKILL)  # who is killed cannot end his children: the kernel does
     taken = Dev.__new__(Dev)
     taken.folder = w.folder / "dev-taken"
     taken.folder.mkdir()

@@ -1,6 +1,7 @@
 """State, pull queues, what waits and what has stopped, load."""
 import json
 import os
+import signal
 import subprocess
 
 import processes
@@ -120,3 +121,17 @@ def bench(w):
     want(30 <= result["answered"] <= 60, result)
     want(0 < result["p50_us"] <= result["p99_us"] <= result["max_us"], result)
     within("(unknown-function)", w.error(1, "bench", "nobody/f"))
+
+
+@test("a reader that goes away ends the command quietly, and takes nothing with it")
+def broken_pipe(w):
+    for number in range(3):
+        w.out("call", f"cli/f/pipe{number}", "hi")
+    before = w.json("egress", "list")["egress"]
+    command = subprocess.Popen([str(BINARY), "egress", "pull", "cli/out", "--ack", "--follow"], stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, env={**os.environ, **w.environment()})
+    command.stdout.close()
+    equal(command.wait(20), -signal.SIGPIPE)
+    equal(command.stderr.read(), b"")
+    command.stderr.close()
+    equal(w.json("egress", "list")["egress"], before)

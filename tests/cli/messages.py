@@ -101,6 +101,7 @@ def send_and_call(w):
     equal(w.run("call", "cli/f/echo", "-", "--type", "cli/Raw", input=b"\x00\x01\xff", binary=True).stdout, b"\x00\x01\xff")
     equal(w.json("call", "cli/f/echo", "-", "--type", "cli/Raw", input="\0\1")["base64"], "AAE=")
     equal(w.out("call", "cli/f/echo", "42", "--type", wire.INT), "42\n")
+    equal(w.out("call", "cli/f/echo", "--type", wire.INT, "--", "-42"), "-42\n")
     equal(w.json("call", "cli/f/echo", '{"a": 1}', "--type", "cli/json")["value"], {"a": 1})
     within("is no io.statefun.types/int", w.error(2, "send", "cli/f/echo", "4x", "--type", wire.INT))
     within("--type", w.run("send", "cli/f/echo", "-", input=b"\xff\xfe", binary=True, code=2).stderr.decode())
