@@ -125,7 +125,7 @@ static int probe(struct remote *remote, const struct load_options *options)
     return code;
 }
 
-static int bench(struct remote *remote, struct load_options *options)
+static int bench(struct remote *remote, const struct load_options *options)
 {
     struct load_result *result = malloc(sizeof *result);
     int code = result == NULL ? EXIT_FAILED : probe(remote, options);
@@ -146,8 +146,10 @@ static int bench(struct remote *remote, struct load_options *options)
     return code;
 }
 
-static int run_with(struct remote *remote, const struct flags *flags, struct load_options *options)
+static int run_with(struct remote *remote, const struct flags *flags,
+                    const struct load_options *options)
 {
+    struct load_options load = *options;
     struct buffer path;
     struct input value;
     struct problems problems;
@@ -162,11 +164,11 @@ static int run_with(struct remote *remote, const struct flags *flags, struct loa
                            flags->words[0]);
     } else {
         buffer_byte(&path, '/');
-        options->path = path_text(&path);
-        options->value = &value;
-        options->address = remote->client.address;
-        options->token = remote->client.token;
-        code = options->path == NULL ? EXIT_FAILED : bench(remote, options);
+        load.path = path_text(&path);
+        load.value = &value;
+        load.address = remote->client.address;
+        load.token = remote->client.token;
+        code = load.path == NULL ? EXIT_FAILED : bench(remote, &load);
     }
     buffer_close(&path);
     input_close(&value);

@@ -68,9 +68,10 @@ static int add_tree(struct notify *notify, const char *path, int depth, struct e
         return errmsg == NULL ? ERROR_IO
                               : errmsg_set(errmsg, ERROR_IO, "cannot watch %.200s", path);
     }
-    char *copy = strdup(path);
-    if (copy == NULL) return ERROR_MEMORY;
-    notify->directories[notify->count++] = (struct notify_directory){watch, depth, copy};
+    struct notify_directory *directory = &notify->directories[notify->count];
+    *directory = (struct notify_directory){watch, depth, strdup(path)};
+    if (directory->path == NULL) return ERROR_MEMORY;
+    notify->count++;
     struct walk walk = {notify, path, depth};
     return directory_list(path, add_entry, &walk, errmsg);
 }
