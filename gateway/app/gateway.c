@@ -164,6 +164,14 @@ static int open_engine(struct gateway *gateway, struct errmsg *errmsg)
 }
 
 /* Each step leaves what is open to its successor's failure: labels named after what they undo. */
+/* What `holdfast check` has to find in the directory now. */
+static void tell_end(const struct gateway *gateway)
+{
+    struct shard *shard = gateway->engine.shard;
+    LOG(LOG_INFO, "stopped", LOG_UNSIGNED("seq", shard_seq(shard)),
+        LOG_HEX("digest", shard_digest(shard)));
+}
+
 static int start(struct gateway *gateway)
 {
     struct errmsg errmsg = {{0}};
@@ -205,6 +213,7 @@ static int start(struct gateway *gateway)
     LOG(LOG_INFO, "ready", LOG_TEXT("version", HOLDFAST_VERSION));
     loop_touch(&gateway->loop);
     code = run(gateway);
+    if (code == EXIT_DONE) tell_end(gateway);
     server_drain(gateway->server);
 close_engine:
     for (size_t i = 0; i < gateway->front_count; i++) front_stop(&gateway->fronts[i]);

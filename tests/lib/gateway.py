@@ -1,6 +1,7 @@
 """One gateway process: start, stop, kill, start again on the same data."""
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import time
@@ -104,6 +105,13 @@ class Gateway:
 
     def log_tail(self, lines=8):
         return "\n".join(self.log_text().splitlines()[-lines:])
+
+    def keep(self, target, name):
+        """Copies the data of the stopped gateway and its log, for tests/replay."""
+        pathlib.Path(target).mkdir(parents=True, exist_ok=True)
+        shutil.copytree(self.data, pathlib.Path(target) / name, dirs_exist_ok=True)
+        if self.log.exists():
+            shutil.copyfile(self.log, pathlib.Path(target) / f"{name}.log")
 
     def metrics(self):
         """Prometheus samples: name with labels -> value."""

@@ -202,7 +202,7 @@ class T:
         """Leaves the data directories for the replay test."""
         for gateway in self.gateways:
             if gateway.data.is_dir() and any(gateway.data.iterdir()):
-                shutil.copytree(gateway.data, target / f"{self.dir.name}-{gateway.folder.name}", dirs_exist_ok=True)
+                gateway.keep(target, f"{self.dir.name}-{gateway.folder.name}")
 
 
 class OutOfTime(Exception):
