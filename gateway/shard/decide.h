@@ -14,6 +14,9 @@ struct buffer *emit_begin(struct shard *shard);
 int emit(struct shard *shard, struct shard_update *update, enum record_kind kind) MUST_USE;
 /* The number of a name, by a DEFINE when it is new. 0: no room in the dictionary, or no memory. */
 uint32_t intern(struct shard *shard, struct shard_update *update, struct span name);
+/* The same for what clients name: they may not use up the room for names, which are kept for ever.
+ */
+uint32_t intern_from_outside(struct shard *shard, struct shard_update *update, struct span name);
 
 void decide_message(struct shard *shard, const struct shard_event *event,
                     struct shard_update *update);

@@ -4,6 +4,8 @@
 #include "shard/effects_check.h"
 #include "wire/playground.h"
 
+enum { MUTATION_OVERHEAD = 160 }; /* of a value beyond its bytes, at most */
+
 /* What the effects need beyond the spans of the response: names as numbers, playground topics. */
 struct apply {
     struct shard *shard;
@@ -89,7 +91,12 @@ static int intern_names(struct apply *apply)
         int error = intern_egress(apply, &response->egress[i]);
         if (error != 0) return error;
     }
-    return apply->numbers.failed ? ERROR_MEMORY : 0;
+    if (!apply->numbers.failed) return 0;
+    if (apply->shard->image.dictionary.count < NAMES_MAX) return ERROR_MEMORY;
+    return errmsg_set(&apply->errmsg, ERROR_FULL,
+                      "the response names a function type or an egress that is new, but no more "
+                      "than %d different names can be kept",
+                      NAMES_MAX);
 }
 
 static void write_messages(const struct apply *apply, struct buffer *body)
@@ -193,7 +200,7 @@ static size_t effects_bytes(const struct function_response *response)
     for (size_t i = 0; i < response->egress_count; i++)
         bytes += response->egress[i].argument.size + 64;
     for (size_t i = 0; i < response->mutation_count; i++)
-        bytes += response->mutations[i].value.size + 160;
+        bytes += response->mutations[i].value.size + MUTATION_OVERHEAD;
     return bytes;
 }
 
@@ -207,9 +214,31 @@ static size_t egress_bytes(const struct shard *shard, const struct function_resp
     return bytes;
 }
 
-/* Effects that find no room are not applied: the address is called again later. Results that only
- * free memory pass. */
-static bool is_blocked(const struct shard *shard, const struct function_response *response)
+/* What the record will free: the messages it consumes, and the values it writes over. */
+static size_t freed_bytes(const struct shard *shard, const struct flight *flight,
+                          const struct function_response *response)
+{
+    const struct box *box = flight->box;
+    const struct cell *cell = cell_find(&shard->image, box->type, box_id(box));
+    size_t bytes = flight->sent_count == box->count ? box_size(box_id(box)) : 0;
+    uint32_t i = 0;
+    LIST_EACH (&box->messages, link) {
+        const struct message *message = CONTAINER_OF(link, struct message, link);
+        if (i++ == flight->sent_count) break;
+        bytes += sizeof *message + message->argument_size + message->caller_id_size;
+    }
+    for (size_t j = 0; cell != NULL && j < response->mutation_count; j++) {
+        uint32_t name = dictionary_find(&shard->image, response->mutations[j].name);
+        const struct value *value = cell_find_value(cell, name);
+        if (value != NULL) bytes += value->size + MUTATION_OVERHEAD;
+    }
+    return bytes;
+}
+
+/* Effects that find no room are not applied: the address is called again later. Results that free
+ * more than they take pass: else nothing could ever leave a full memory. */
+static bool is_blocked(const struct shard *shard, const struct flight *flight,
+                       const struct function_response *response)
 {
     size_t outbox_max = shard->overlay.config.outbox_bytes_max;
     size_t waiting = shard->image.letter_bytes;
@@ -221,8 +250,10 @@ static bool is_blocked(const struct shard *shard, const struct function_response
     /* An eighth above the budget at which ingress refuses: work that is under way can come to its
      * end. */
     size_t most = shard->overlay.config.memory_max;
-    size_t more = effects_bytes(response);
-    return most > 0 && more > 0 && shard->image.memory.used + more > most + most / 8;
+    size_t used = shard->image.memory.used, more = effects_bytes(response);
+    if (most == 0 || used + more <= most + most / 8) return false;
+    size_t freed = freed_bytes(shard, flight, response);
+    return more > freed && used + (more - freed) > most + most / 8;
 }
 
 static void count_effects(struct shard *shard, const struct function_response *response,
@@ -326,7 +357,7 @@ void apply_effects(struct shard *shard, struct flight *flight,
         fail_address(shard, flight, span_text(apply.errmsg.text), update);
         return;
     }
-    if (is_blocked(shard, response)) {
+    if (is_blocked(shard, flight, response)) {
         block(shard, flight);
         return;
     }

@@ -99,8 +99,16 @@ void register_states(struct shard *shard, struct flight *flight,
                      update);
         return;
     }
+    if (++flight->handshakes > HANDSHAKES_MAX) {
+        fail_address(shard, flight, span_text("the function asks for its states again and again"),
+                     update);
+        return;
+    }
     if (write_specs(shard, flight->box->type, response, update) != 0) {
-        block(shard, flight);
+        if (shard->image.dictionary.count >= NAMES_MAX)
+            fail_address(shard, flight, span_text("no more different names can be kept"), update);
+        else
+            block(shard, flight);
         return;
     }
     flight->tries--; /* no user code has run */

@@ -170,7 +170,7 @@ void decide_message(struct shard *shard, const struct shard_event *event,
     }
     if (message->key.size > 0 || message->reply_token.size > 0)
         evict(shard, slot_of(message->target.id), EVICT_LOT, update);
-    type = intern(shard, update, message->target.type);
+    type = intern_from_outside(shard, update, message->target.type);
     if (type == 0)
         answer_text(update, event->waiter, ANSWER_FULL, "too many different names");
     else

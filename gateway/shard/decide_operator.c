@@ -149,8 +149,8 @@ static uint32_t find_state(struct shard *shard, const struct shard_event *event,
 static int define_state(struct shard *shard, const struct event_state *state, uint32_t type,
                         struct shard_update *update)
 {
-    uint32_t name = intern(shard, update, state->name);
-    uint32_t type_name = intern(shard, update, state->type_name);
+    uint32_t name = intern_from_outside(shard, update, state->name);
+    uint32_t type_name = intern_from_outside(shard, update, state->type_name);
     const struct function *function = image_find_function(&shard->image, type);
     if (name == 0 || type_name == 0) return ERROR_MEMORY;
     if (function != NULL &&
@@ -206,7 +206,7 @@ void decide_state(struct shard *shard, const struct shard_event *event, struct s
         answer_text(update, event->waiter, ANSWER_FULL, "the gateway's memory budget is used up");
         return;
     }
-    uint32_t type = intern(shard, update, state->address.type);
+    uint32_t type = intern_from_outside(shard, update, state->address.type);
     if (type == 0 || (state->define && define_state(shard, state, type, update) != 0)) {
         answer_text(update, event->waiter, ANSWER_FULL, "too many different names");
         return;

@@ -41,6 +41,13 @@ uint32_t intern(struct shard *shard, struct shard_update *update, struct span na
     return shard->image.dictionary.count;
 }
 
+uint32_t intern_from_outside(struct shard *shard, struct shard_update *update, struct span name)
+{
+    if (shard->image.dictionary.count >= NAMES_MAX_OUTSIDE)
+        return dictionary_find(&shard->image, name);
+    return intern(shard, update, name);
+}
+
 bool has_memory(const struct shard *shard, size_t more)
 {
     size_t most = shard->overlay.config.memory_max;

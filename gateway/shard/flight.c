@@ -30,16 +30,19 @@ static int grow_flights(struct overlay *overlay)
     return 0;
 }
 
-static struct flight *take_free(struct overlay *overlay)
+/* They count against the budget: there may be as many as there are mailboxes. */
+static struct flight *take_free(struct shard *shard)
 {
+    struct overlay *overlay = &shard->overlay;
     if (!list_empty(&overlay->free_flights)) {
         struct flight *flight = LIST_FIRST(&overlay->free_flights, struct flight, link);
         list_remove(&flight->link);
         return flight;
     }
     if (grow_flights(overlay) != 0) return NULL;
-    struct flight *flight = calloc(1, sizeof *flight);
+    struct flight *flight = memory_alloc_apart(&shard->image.memory, sizeof *flight);
     if (flight == NULL) return NULL;
+    *flight = (struct flight){0};
     list_init(&flight->link);
     buffer_init(&flight->id_text);
     flight->index = overlay->flight_count;
@@ -49,7 +52,7 @@ static struct flight *take_free(struct overlay *overlay)
 
 void flight_reset(struct flight *flight)
 {
-    flight->tries = flight->attempts = flight->kills = 0;
+    flight->tries = flight->attempts = flight->kills = flight->handshakes = 0;
     flight->failed_ms = 0;
     flight->batch_max = BATCH_MAX;
 }
@@ -81,7 +84,7 @@ static void link_flight(struct overlay *overlay, struct flight *flight, enum fli
 struct flight *flight_get(struct shard *shard, struct box *box)
 {
     if (box->flight != NULL) return box->flight;
-    struct flight *flight = take_free(&shard->overlay);
+    struct flight *flight = take_free(shard);
     if (flight == NULL) {
         shard->failed = true;
         return NULL;
@@ -95,6 +98,15 @@ struct flight *flight_get(struct shard *shard, struct box *box)
     return flight;
 }
 
+/* A large batch does not keep its arrays: every flight of the pool would have some in the end. */
+static void shrink(struct flight *flight)
+{
+    if (flight->message_capacity <= FLIGHT_MESSAGES_KEPT) return;
+    free(flight->messages);
+    flight->messages = NULL;
+    flight->message_capacity = 0;
+}
+
 void flight_end(struct shard *shard, struct flight *flight)
 {
     unlink_flight(&shard->overlay, flight);
@@ -102,7 +114,8 @@ void flight_end(struct shard *shard, struct flight *flight)
     flight->cell = NULL;
     flight->box->flight = NULL;
     flight->box = NULL;
-    list_append(&shard->overlay.free_flights, &flight->link);
+    shrink(flight);
+    list_prepend(&shard->overlay.free_flights, &flight->link);
 }
 
 void flight_move(struct shard *shard, struct flight *flight, enum flight_state state)

@@ -3,15 +3,19 @@
 #define HOLDFAST_SHARD_LIMITS_H
 
 enum {
-    SLOTS = 4096,               /* of ids; fixed for ever */
-    NAMES_MAX = 1 << 16,        /* entries of the dictionary */
-    STATES_MAX = 256,           /* registered states of one function type */
-    FIRE_MAX = 256,             /* timers in one FIRE record */
-    BATCH_MAX = 1000,           /* messages of one invocation */
-    ROWS_MAX = 1000,            /* of one page of a query */
-    EXPORT_BYTES_MAX = 4 << 20, /* of one page of an export, beyond its last slot */
-    PULL_BYTES_MAX = 4 << 20,   /* of one page of a pull, beyond its first record */
-    TEXT_MAX = 512,             /* bytes of a failure's text that are kept */
+    SLOTS = 4096,                /* of ids; fixed for ever */
+    NAMES_MAX = 1 << 16,         /* entries of the dictionary */
+    NAMES_MAX_OUTSIDE = 1 << 15, /* … when it is clients that bring new ones */
+    STATES_MAX = 256,            /* registered states of one function type */
+    FIRE_MAX = 256,              /* timers in one FIRE record */
+    FLIGHT_MESSAGES_KEPT = 64,   /* room for messages that a flight keeps for its next call */
+    BATCH_MAX = 1000,            /* messages of one invocation */
+    ROWS_MAX = 1000,             /* of one page of a query */
+    EXPORT_BYTES_MAX = 4 << 20,  /* of one page of an export, beyond its last slot */
+    PULL_BYTES_MAX = 4 << 20,    /* of one page of a pull, beyond its first record */
+    TEXT_MAX = 512,              /* bytes of a failure's text that are kept */
+    HANDSHAKES_MAX =
+        16, /* in a row for one address: a function whose time to live is never the same */
     CULPRIT_KILLS = 3, /* lost or timed-out calls as the only one, until the address is to blame */
     EVICT_MAX = 64,    /* idempotency entries evicted per record */
     EVICT_LOT = 4,     /* calls that are over in a slot before an accept evicts them */

@@ -21,7 +21,7 @@ static void free_flight(struct flight *flight, struct image *image)
     free(flight->states);
     free(flight->messages);
     buffer_close(&flight->id_text);
-    free(flight);
+    memory_free_apart(&image->memory, flight, sizeof *flight);
 }
 
 void overlay_close(struct overlay *overlay, struct image *image)

@@ -38,7 +38,8 @@ struct flight {
     uint32_t attempts;  /* address failures of this head message */
     uint32_t batch_max; /* shrinks while a batch fails */
     uint32_t kills;     /* lost or timed out as the only call */
-    int64_t failed_ms;  /* first address failure, 0 = none */
+    uint32_t handshakes; /* with this head message */
+    int64_t failed_ms;   /* first address failure, 0 = none */
     uint32_t sent_count; /* messages in the call that is out */
     int64_t sent_ms;     /* states were read then */
     int64_t sent_mono_ms;
