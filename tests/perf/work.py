@@ -5,6 +5,7 @@ import pathlib
 import re
 import socket
 import subprocess
+import sys
 import time
 
 import gateway as gateways
@@ -25,6 +26,11 @@ class Programs:
 
     def path(self, name):
         return self.folder / f"perf_{name}"
+
+    @property
+    def allocations(self):
+        """The library that counts allocations; a build with sanitizers has none."""
+        return self.folder / "perf_allocations.so"
 
     def serve(self, name, log, *arguments):
         """Starts a server that prints its port. Returns (process, port)."""
@@ -53,12 +59,12 @@ class Programs:
 class Bench:
     """One gateway with its function, started on empty data."""
 
-    def __init__(self, programs, folder, sizes):
+    def __init__(self, programs, folder, sizes, env=None):
         self.programs, self.folder, self.sizes = programs, folder, sizes
         folder.mkdir(parents=True)
         self.function, self.function_port = programs.serve("function", folder / "function.log")
         module = gateways.endpoint("bench/*", f"http://127.0.0.1:{self.function_port}/statefun")
-        self.gateway = gateways.Gateway(folder, module)
+        self.gateway = gateways.Gateway(folder, module, env=env)
         self.gateway.port, self.gateway.admin_port = processes.free_ports(2)
 
     @property
@@ -227,12 +233,35 @@ def mixed(programs, folder, sizes, progress):
     return figures
 
 
+def counted(programs, folder, sizes, progress):
+    """Allocations per call. A gateway of its own, since counting them is not free."""
+    if not programs.allocations.exists():
+        return {}
+    progress("allocations")
+    count = folder / "allocations"
+    bench = Bench(programs, folder, sizes, env={"LD_PRELOAD": str(programs.allocations), "ALLOCATIONS_FILE": str(count)})
+    try:
+        bench.start()
+        calls = int(10000 * sizes.seconds)
+        bench.load(connections=64, keys=1000, count=calls)
+        before = int.from_bytes(count.read_bytes()[:8], sys.byteorder)
+        programs.load(bench.gateway.port, connections=64, keys=1000, count=calls)
+        return {"call.allocations": (int.from_bytes(count.read_bytes()[:8], sys.byteorder) - before) / calls}
+    finally:
+        bench.close()
+
+
 def many_keys(programs, folder, sizes, progress):
     """A gateway of its own: start, memory, and recovery after a kill."""
     progress("start")
     bench = Bench(programs, folder, sizes)
     try:
         figures = {"start.ms": bench.start(), "rss.idle": sample.rss_megabytes(bench.pid)}
+        progress("idle")
+        time.sleep(0.5)  # what the call has left to do
+        before = sample.Usage(bench.pid)
+        time.sleep(2)
+        figures["idle.switches"] = sample.Usage(bench.pid).since(before)["switches"] / 2
         progress("100k keys")
         bench.load(connections=64, keys=sizes.keys, count=sizes.keys)
         figures["rss.keys"] = sample.rss_megabytes(bench.pid)
