@@ -97,7 +97,9 @@ static void commit_now(struct engine *engine)
         journal_commit(engine->journal);
         return;
     }
-    if (journal_commit_here(engine->journal)) journal_moved(&engine->journal_moved);
+    /* No signal comes for what was done here, nor for what failed. */
+    if (journal_commit_here(engine->journal) || journal_failed(engine->journal, NULL) != 0)
+        journal_moved(&engine->journal_moved);
 }
 
 static void commit(struct engine *engine)

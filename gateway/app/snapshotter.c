@@ -7,7 +7,9 @@ enum {
     QUOTA_SLOTS = 512,       /* empty and kept slots cost too */
     BACKLOG_MAX = 8 << 20,   /* given to the writer and not yet on disk */
     POLL_US = 5000,
-    LOOK_US = 1000000,    /* how often the journal's size is looked at while it grows */
+    LOOK_US = 1000000,  /* how often the journal's size is looked at while it grows */
+    AGAIN_US = 1000000, /* after a failure, twice as long after each further one */
+    AGAIN_DOUBLINGS_MAX = 6,
     PRESSED_US = 5000000, /* between snapshots while the disk is short of room */
 };
 
@@ -59,8 +61,12 @@ static void finish(struct snapshotter *snapshotter)
 
 static void give_up(struct snapshotter *snapshotter, const char *why)
 {
+    int doublings = snapshotter->failed_in_row < AGAIN_DOUBLINGS_MAX ? snapshotter->failed_in_row
+                                                                     : AGAIN_DOUBLINGS_MAX;
     finish(snapshotter);
     snapshotter->failed++;
+    snapshotter->failed_in_row++;
+    snapshotter->not_before_us = clock_mono_us() + ((int64_t)AGAIN_US << doublings);
     LOG(LOG_WARN, "snapshot_failed", LOG_NUMBER("seq", snapshotter->cut_seq), LOG_TEXT("why", why));
     tell(snapshotter, ERROR_IO, why);
 }
@@ -124,6 +130,7 @@ static void published(struct snapshotter *snapshotter, const struct snapshot_inf
     finish(snapshotter);
     snapshotter->newest = *info;
     snapshotter->published++;
+    snapshotter->failed_in_row = 0;
     LOG(LOG_INFO, "snapshot_published", LOG_UNSIGNED("seq", info->seq),
         LOG_UNSIGNED("bytes", info->block_bytes), LOG_NUMBER("ms", snapshotter->took_us / 1000));
     if (journal_trim(engine->journal, info->seq) != 0)
@@ -150,6 +157,7 @@ static bool is_due(struct snapshotter *snapshotter)
     if (!list_empty(&snapshotter->waiters)) return true;
     if (shard_seq(engine->shard) <= snapshotter->newest.seq + 1) return false;
     int64_t now_us = clock_mono_us();
+    if (now_us < snapshotter->not_before_us) return false;
     if (options->every_ms > 0 && now_us - snapshotter->last_us >= options->every_ms * 1000)
         return true;
     if (snapshotter->pressed && now_us - snapshotter->last_us >= PRESSED_US) return true;
@@ -176,6 +184,8 @@ static void look(struct snapshotter *snapshotter)
             snapshotter->options.journal_bytes > 0 && metrics.commits != snapshotter->seen_commits;
         snapshotter->seen_commits = metrics.commits;
         if (near) left_us = LOOK_US;
+        int64_t barred_us = snapshotter->not_before_us - clock_mono_us();
+        if (left_us < barred_us) left_us = barred_us;
         if (left_us > 0) set_timer(snapshotter, left_us);
     }
 }

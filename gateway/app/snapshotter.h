@@ -46,6 +46,8 @@ struct snapshotter {
     int64_t took_us;
     uint64_t published;
     uint64_t failed;
+    int failed_in_row;
+    int64_t not_before_us; /* unless somebody asks: the last one failed */
     struct list waiters;
     struct loop_timer timer; /* polls while one runs, else wakes for the next */
 };

@@ -52,7 +52,7 @@ struct gateway {
 /* wiring.c: settings as the rooms want them. Errors name the thing in errmsg. */
 int wiring_configure(struct gateway *gateway, const struct settings *settings,
                      struct errmsg *errmsg) MUST_USE;
-/* No endpoint: nothing is dispatched any more. */
+/* Nothing is dispatched any more. */
 void wiring_stop_dispatch(struct gateway *gateway);
 int wiring_listen(struct gateway *gateway, struct errmsg *errmsg) MUST_USE;
 void wiring_order(struct gateway *gateway);

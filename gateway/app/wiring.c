@@ -160,12 +160,21 @@ int wiring_configure(struct gateway *gateway, const struct settings *settings,
     return error;
 }
 
+/* The functions stay known: a message that an I/O thread let in just before the drain is accepted,
+ * not told that no endpoint serves it. */
 void wiring_stop_dispatch(struct gateway *gateway)
 {
-    struct settings none = gateway->settings;
-    none.endpoint_count = 0;
+    const struct settings *settings = &gateway->settings;
+    struct shard_endpoint *endpoints = calloc(settings->endpoint_count + 1, sizeof *endpoints);
+    int error = endpoints == NULL ? ERROR_MEMORY : 0;
+    for (size_t i = 0; error == 0 && i < settings->endpoint_count; i++) {
+        shard_endpoint_of(&settings->endpoints[i], &endpoints[i]);
+        endpoints[i].window_max = 0;
+    }
     engine_flush(&gateway->engine);
-    if (configure_shard(gateway, &none, NULL) != 0) LOG_BARE(LOG_ERROR, "out_of_memory");
+    if (error == 0) error = configure_shard(gateway, settings, endpoints);
+    if (error != 0) LOG_BARE(LOG_ERROR, "out_of_memory");
+    free(endpoints);
 }
 
 /* ---- Listeners ---- */

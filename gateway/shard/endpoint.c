@@ -46,11 +46,11 @@ static void init_endpoint(struct overlay *overlay, struct endpoint *endpoint,
                           const struct shard_endpoint *config, struct span pattern)
 {
     struct endpoint *before = find_pattern(overlay, config->pattern);
-    *endpoint = (struct endpoint){.config = *config, .window = 1};
+    *endpoint = (struct endpoint){.config = *config, .window = config->window_max > 0};
     endpoint->config.pattern = pattern;
     list_init(&endpoint->ready);
     if (before == NULL) return;
-    endpoint->window = before->window;
+    if (before->window > 0) endpoint->window = before->window;
     endpoint->failures = before->failures;
     memcpy(endpoint->results, before->results, sizeof endpoint->results);
     endpoint->open_until_ms = before->open_until_ms;
@@ -218,7 +218,7 @@ void endpoint_failed(struct shard *shard, struct endpoint *endpoint, int64_t ret
     struct overlay *overlay = &shard->overlay;
     bool open = overlay->now_ms < endpoint->open_until_ms;
     if (!open) endpoint->failures++;
-    endpoint->window = 1;
+    endpoint->window = endpoint->config.window_max > 0;
     int64_t wait_ms = open ? 0 : backoff_ms(overlay, endpoint->failures - 1);
     if (retry_after_ms > RETRY_MOST_MS) retry_after_ms = RETRY_MOST_MS;
     if (retry_after_ms > wait_ms) wait_ms = retry_after_ms;

@@ -25,7 +25,7 @@ struct shard_clock {
 
 struct shard_endpoint {
     struct span pattern;      /* a name, or a namespace and a star: specific wins */
-    uint32_t window_max;      /* calls in flight to it at most */
+    uint32_t window_max;      /* calls in flight to it at most; 0: none are made now */
     uint32_t batch_count_max; /* messages per invocation */
     size_t batch_bytes_max;   /* of a batch of several messages, with its state */
     size_t payload_bytes_max; /* of one message with its state */
