@@ -125,7 +125,7 @@ KINDS = [
     ("a cancellation without token", cancel_without_token, ["token"]),
     ("a reserved target", reserved_target, ["holdfast"]),
     ("a target without id", empty_target_id, ["id"]),
-    ("the same missing states again and again", same_incomplete, ["ghost", "missing"]),
+    ("the same missing states again and again", same_incomplete, ["ghost", "asks again"]),
     ("a state that changes its type", typename_conflict, ["count"]),
     ("a state type without namespace", bad_state_type, ["type_typename", "broken"]),
 ]
