@@ -67,6 +67,8 @@ void register_states(struct shard *shard, struct flight *flight,
 void call_done(struct shard *shard, struct flight *flight);
 /* Sends what windows allow. */
 void dispatch(struct shard *shard, struct shard_update *update);
+/* What the journal has not written yet, at most. */
+size_t undurable_bytes(const struct shard *shard);
 /* Would the image stay within its budget with so many bytes more? */
 bool has_memory(const struct shard *shard, size_t more);
 

@@ -191,6 +191,11 @@ static void send(struct shard *shard, struct flight *flight, struct endpoint *en
 
 void dispatch(struct shard *shard, struct shard_update *update)
 {
+    /* A disk that hangs or is full: results would pile up in memory. The next DURABLE goes on. */
+    if (undurable_bytes(shard) > UNDURABLE_MAX) {
+        update->commit_wanted = true;
+        return;
+    }
     for (uint32_t i = 0; i < shard->overlay.endpoint_count; i++) {
         struct endpoint *endpoint = &shard->overlay.endpoints[i];
         while (!shard->failed && !list_empty(&endpoint->ready) &&

@@ -27,6 +27,7 @@ int emit(struct shard *shard, struct shard_update *update, enum record_kind kind
     }
     if (update->record_count++ == 0) update->first_seq = image->seq + 1;
     fold(image, &record);
+    shard->overlay.undurable_new += update->records.size - before;
     shard->metrics.records++;
     return 0;
 }
@@ -48,9 +49,14 @@ uint32_t intern_from_outside(struct shard *shard, struct shard_update *update, s
     return intern(shard, update, name);
 }
 
+size_t undurable_bytes(const struct shard *shard)
+{
+    return shard->overlay.undurable_old + shard->overlay.undurable_new;
+}
+
 bool has_memory(const struct shard *shard, size_t more)
 {
     size_t most = shard->overlay.config.memory_max;
-    size_t used = shard->image.memory.used;
+    size_t used = shard->image.memory.used + undurable_bytes(shard);
     return most == 0 || (used <= most && most - used >= more);
 }

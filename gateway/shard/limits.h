@@ -7,6 +7,7 @@ enum {
     NAMES_MAX = 1 << 16,         /* entries of the dictionary */
     NAMES_MAX_OUTSIDE = 1 << 15, /* … when it is clients that bring new ones */
     STATES_MAX = 256,            /* registered states of one function type */
+    UNDURABLE_MAX = 64 << 20,    /* bytes of records not yet durable, while calls are made */
     FIRE_MAX = 256,              /* timers in one FIRE record */
     FLIGHT_MESSAGES_KEPT = 64,   /* room for messages that a flight keeps for its next call */
     BATCH_MAX = 1000,            /* messages of one invocation */

@@ -133,6 +133,10 @@ struct overlay {
     struct table write_waits;
     uint64_t wait_count;
     uint64_t durable_seq;
+    /* Bytes of records that the journal holds in memory, at most: those up to `counted_seq`, and
+     * those after it. */
+    size_t undurable_old, undurable_new;
+    uint64_t counted_seq;
     struct prng prng;
     /* time */
     int64_t now_ms;

@@ -120,12 +120,23 @@ static void settle_all(struct shard *shard, struct shard_update *update)
         settle(shard, LIST_FIRST(&shard->image.woken, struct box, woken), update);
 }
 
+static void forget_durable(struct shard *shard)
+{
+    struct overlay *overlay = &shard->overlay;
+    if (overlay->durable_seq < overlay->counted_seq) return;
+    overlay->undurable_old = overlay->undurable_new;
+    overlay->undurable_new = 0;
+    overlay->counted_seq = shard->image.seq;
+    if (overlay->durable_seq == overlay->counted_seq) overlay->undurable_old = 0;
+}
+
 static void became_durable(struct shard *shard, uint64_t seq, struct shard_update *update)
 {
     struct overlay *overlay = &shard->overlay;
     CHECK(seq <= shard->image.seq);
     if (seq <= overlay->durable_seq) return;
     overlay->durable_seq = seq;
+    forget_durable(shard);
     waits_release(shard, update);
     uint64_t count = overlay->state_counts[FLIGHT_WAIT_DURABLE];
     for (; count > 0; count--)

@@ -24,3 +24,23 @@ Test(pause, no_calls_are_made_and_nothing_is_refused)
     cr_expect_eq(fixture_metrics(f).mailbox_messages, 0);
     fixture_close(f);
 }
+
+/* A disk that hangs: what functions would do now would only pile up in memory. */
+Test(pause, calls_wait_while_too_much_is_not_durable)
+{
+    struct fixture *f = fixture_open();
+    static char large[1 << 20];
+    memset(large, 'x', sizeof large - 1);
+    f->quiet = f->hold_durable = true;
+    for (int i = 0; i < 65; i++) fixture_send(f, "t/a", "1", large);
+    RESULT(CALL("t/a", "1"), 0);
+    cr_expect_null(CALL("t/a", "1"));
+    cr_expect(f->commit_wanted);
+    f->hold_durable = false;
+    fixture_durable(f);
+    cr_assert_not_null(CALL("t/a", "1"));
+    for (int i = 0; i < 65; i++) fixture_send(f, "t/a", "2", large);
+    RESULT(CALL("t/a", "1"), 0);
+    cr_expect_not_null(CALL("t/a", "1"), "what is durable counts no longer");
+    fixture_close(f);
+}
