@@ -2,8 +2,7 @@
 #include "cli/remote.h"
 
 #include "cli/text_table.h"
-#include "store/manifest.h"
-#include "store/segment.h"
+#include "store/check.h"
 #include "wire/record.h"
 
 #ifdef __clang__

@@ -7,6 +7,7 @@
 #define HOLDFAST_STORE_CHECK_H
 
 #include "base/error.h"
+#include "store/journal.h"
 #include "store/snapshot.h"
 
 #include <stdbool.h>
@@ -42,6 +43,16 @@ int store_check(const struct store_tool *tool, struct errmsg *errmsg) MUST_USE;
  * outside systems do not take new records for old ones.
  */
 int store_repair(const struct store_tool *tool, bool accept_loss, struct errmsg *errmsg) MUST_USE;
+
+/*
+ * Gives what recovery would load and fold, and changes nothing: every block of the newest snapshot,
+ * globals first, then each run of records that holds some after it, in order. The first run may
+ * begin at or before newest->seq, as in journal_replay. *newest is set before the first call; its
+ * seq is 0 when there is no snapshot. A callback that gives back nonzero stops, and has set errmsg.
+ * Errors as store_check, but the first one ends it.
+ */
+int store_replay(const struct store_tool *tool, snapshot_block *block, journal_replay *records,
+                 void *context, struct snapshot_info *newest, struct errmsg *errmsg) MUST_USE;
 
 /* ---- Snapshots: readable while a gateway runs ---- */
 

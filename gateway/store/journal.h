@@ -10,6 +10,8 @@
 #include "base/error.h"
 #include "base/span.h"
 
+enum { SEGMENT_FORMAT = 1 }; /* of its files */
+
 struct journal;
 
 struct journal_options {

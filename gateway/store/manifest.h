@@ -9,7 +9,6 @@
 #include "store/snapshot.h"
 
 enum {
-    MANIFEST_FORMAT = 1,
     MANIFEST_MAGIC = 0x666d4648, /* "HFmf" */
     MANIFEST_HEAD_SIZE = 64,
     MANIFEST_ENTRY_SIZE = 40,

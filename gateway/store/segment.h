@@ -9,9 +9,9 @@
 
 #include "base/list.h"
 #include "os/file.h"
+#include "store/journal.h"
 
 enum {
-    SEGMENT_FORMAT = 1,
     SEGMENT_MAGIC = 0x67734648, /* "HFsg" */
     SEGMENT_HEAD_SIZE = 4096,   /* frames start here; 64 bytes of it are used */
     SEGMENT_ROOM_MIN = 128, /* with less than that left, the stream goes on in the next segment */

@@ -12,6 +12,8 @@
 
 enum { SNAPSHOT_SLOTS = 4096, SNAPSHOT_GLOBALS = SNAPSHOT_SLOTS }; /* the globals' block number */
 
+enum { MANIFEST_FORMAT = 1 }; /* of the files */
+
 struct snapshots; /* the directory of them */
 
 /* What a manifest says of itself. */
