@@ -35,7 +35,7 @@ static void set_reply(struct shard *shard, struct wait *wait, struct entry *entr
     wait->kind = ANSWER_REPLY;
     if (wait_set_bytes(shard, wait, span_of(entry->answer, entry->answer_size), SPAN_EMPTY,
                        SPAN_EMPTY) != 0)
-        wait->kind = ANSWER_FULL;
+        wait->kind = ANSWER_PENDING; /* no memory to show it: it can be fetched later */
     wait->entry = entry;
     entry->gated++;
     wait_gate(shard, wait, entry->answer_seq, update);
@@ -177,6 +177,19 @@ void decide_message(struct shard *shard, const struct shard_event *event,
         accept(shard, event, type, body_hash, update);
 }
 
+/* "No reply yet" says that the call is accepted: only when it is durable. */
+static void answer_pending(struct shard *shard, waiter_t waiter, const struct entry *entry,
+                           struct shard_update *update)
+{
+    struct wait *wait = wait_for(shard, waiter, entry);
+    if (wait == NULL) {
+        answer_text(update, waiter, ANSWER_FULL, "out of memory");
+        return;
+    }
+    wait->kind = ANSWER_PENDING;
+    wait_gate(shard, wait, entry->seq, update);
+}
+
 void decide_attach(struct shard *shard, const struct shard_event *event,
                    struct shard_update *update)
 {
@@ -185,7 +198,7 @@ void decide_attach(struct shard *shard, const struct shard_event *event,
         answer_text(update, event->waiter, ANSWER_NOT_FOUND,
                     "no such reply: unknown, or kept no longer");
     } else if (!entry->has_answer) {
-        answer_text(update, event->waiter, ANSWER_PENDING, "");
+        answer_pending(shard, event->waiter, entry, update);
     } else {
         join_reply(shard, event->waiter, entry, update);
     }

@@ -183,7 +183,7 @@ enum answer_kind {
     ANSWER_ACCEPTED,  /* durable; message_id */
     ANSWER_DUPLICATE, /* the same key and body before; message_id of the first */
     ANSWER_REPLY,     /* body = raw TypedValue; message_id */
-    ANSWER_PENDING,   /* ATTACH: no reply yet: sent at once, the waiter is not kept */
+    ANSWER_PENDING, /* ATTACH: accepted (durably), no reply yet; message_id. It is not waited for */
     ANSWER_DONE,  /* the verb, write, cancel or ack is durable; number = how many it touched, or the
                      version */
     ANSWER_VALUE, /* QUERY_STATE: body = value, type_name, number = version */
