@@ -18,15 +18,19 @@ static void save_slot(void *context, uint32_t number)
     struct cut *cut = shard->cut;
     struct slot *slot = &shard->image.slots[number];
     slot->cut_pending = false;
-    struct saved *saved = malloc(sizeof *saved);
+    buffer_clear(&cut->saving);
+    block_write_slot(&cut->saving, slot);
+    size_t size = cut->saving.size;
+    struct saved *saved =
+        cut->saving.failed ? NULL : memory_alloc_apart(&shard->image.memory, sizeof *saved + size);
     if (saved == NULL) {
         cut->failed = true;
         return;
     }
+    list_init(&saved->link);
     saved->slot = number;
-    buffer_init(&saved->bytes);
-    block_write_slot(&saved->bytes, slot);
-    if (saved->bytes.failed) cut->failed = true;
+    saved->size = size;
+    if (size > 0) memcpy(saved->bytes, cut->saving.at, size);
     list_append(&cut->saved, &saved->link);
 }
 
@@ -51,20 +55,19 @@ int shard_cut_begin(struct shard *shard, uint64_t since_seq)
     return 0;
 }
 
-static void free_saved(struct saved *saved)
+static void free_saved(struct shard *shard, struct saved *saved)
 {
     if (saved == NULL) return;
     list_remove(&saved->link);
-    buffer_close(&saved->bytes);
-    free(saved);
+    memory_free_apart(&shard->image.memory, saved, sizeof *saved + saved->size);
 }
 
 static bool next_saved(struct cut *cut, struct cut_block *block)
 {
     if (list_empty(&cut->saved)) return false;
     cut->shown = LIST_FIRST(&cut->saved, struct saved, link);
-    *block =
-        (struct cut_block){.block = cut->shown->slot, .bytes = buffer_span(&cut->shown->bytes)};
+    *block = (struct cut_block){.block = cut->shown->slot,
+                                .bytes = span_of(cut->shown->bytes, cut->shown->size)};
     return true;
 }
 
@@ -90,7 +93,7 @@ static bool next_slot(struct shard *shard, struct cut_block *block)
 bool shard_cut_next(struct shard *shard, struct cut_block *block)
 {
     struct cut *cut = shard->cut;
-    free_saved(cut->shown);
+    free_saved(shard, cut->shown);
     cut->shown = NULL;
     if (cut->failed) return false;
     if (!cut->globals_given) {
@@ -117,11 +120,12 @@ void shard_cut_end(struct shard *shard)
     struct cut *cut = shard->cut;
     if (cut == NULL) return;
     cut->shown = NULL;
-    while (!list_empty(&cut->saved)) free_saved(LIST_FIRST(&cut->saved, struct saved, link));
+    while (!list_empty(&cut->saved)) free_saved(shard, LIST_FIRST(&cut->saved, struct saved, link));
     for (uint32_t i = 0; i < SLOTS; i++) shard->image.slots[i].cut_pending = false;
     shard->image.save_slot = NULL;
     buffer_close(&cut->globals);
     buffer_close(&cut->block);
+    buffer_close(&cut->saving);
     free(cut);
     shard->cut = NULL;
 }

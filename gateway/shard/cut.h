@@ -7,10 +7,12 @@
 #include "base/list.h"
 #include "shard/limits.h"
 
+/* Counts against the budget: when all slots change at once there is a second image. */
 struct saved {
     struct list link;
     uint32_t slot;
-    struct buffer bytes;
+    size_t size;
+    uint8_t bytes[];
 };
 
 struct cut {
@@ -23,6 +25,7 @@ struct cut {
     struct list saved;
     struct saved *shown; /* the block that the caller is looking at */
     struct buffer block;
+    struct buffer saving;
 };
 
 #endif

@@ -7,9 +7,11 @@ enum {
     NAMES_MAX = 1 << 16,         /* entries of the dictionary */
     NAMES_MAX_OUTSIDE = 1 << 15, /* … when it is clients that bring new ones */
     STATES_MAX = 256,            /* registered states of one function type */
+    BUFFER_KEPT_MAX = 4 << 20,   /* bytes a buffer keeps from one step to the next */
     UNDURABLE_MAX = 64 << 20,    /* bytes of records not yet durable, while calls are made */
     FIRE_MAX = 256,              /* timers in one FIRE record */
     FLIGHT_MESSAGES_KEPT = 64,   /* room for messages that a flight keeps for its next call */
+    INVOCATION_ID_MAX = 96,      /* bytes of its text */
     BATCH_MAX = 1000,            /* messages of one invocation */
     ROWS_MAX = 1000,             /* of one page of a query */
     EXPORT_BYTES_MAX = 4 << 20,  /* of one page of an export, beyond its last slot */

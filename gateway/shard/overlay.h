@@ -158,6 +158,15 @@ struct shard {
     bool failed; /* out of memory where nothing may fail: the owner must stop */
 };
 
+/* Empties it; a large one gives its memory back, which no budget counts. */
+static inline void reuse_buffer(struct buffer *buffer)
+{
+    if (buffer->capacity > BUFFER_KEPT_MAX)
+        buffer_close(buffer);
+    else
+        buffer_clear(buffer);
+}
+
 /* ---- overlay.c ---- */
 int overlay_init(struct overlay *overlay) MUST_USE;
 void overlay_close(struct overlay *overlay, struct image *image);

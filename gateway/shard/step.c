@@ -60,6 +60,7 @@ int shard_replay(struct shard *shard, struct span records, uint64_t first_seq, u
         int error = fold_prepare(&shard->image, &record);
         if (error != 0) return error;
         fold(&shard->image, &record);
+        memory_unreserve(&shard->image.memory);
     }
     return reader_done(&in) ? 0 : ERROR_DAMAGED;
 }
@@ -177,6 +178,8 @@ int shard_step(struct shard *shard, const struct shard_event *event, struct shar
     if (!list_empty(&shard->overlay.lane_waits) && shard->image.seq > shard->overlay.durable_seq)
         update->commit_wanted = true;
     memory_unreserve(&shard->image.memory);
+    reuse_buffer(&shard->scratch);
+    reuse_buffer(&shard->body);
     return shard->failed || update->records.failed ? ERROR_MEMORY : 0;
 }
 

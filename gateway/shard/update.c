@@ -20,8 +20,8 @@ void shard_update_close(struct shard_update *update)
 
 void shard_update_clear(struct shard_update *update)
 {
-    buffer_clear(&update->records);
-    buffer_clear(&update->bytes);
+    reuse_buffer(&update->records);
+    reuse_buffer(&update->bytes);
     update->first_seq = 0;
     update->record_count = 0;
     update->commit_wanted = false;

@@ -81,3 +81,27 @@ Test(room, handshakes_come_to_an_end)
     cr_expect_eq(fixture_metrics(f).retry_wait, 1);
     fixture_close(f);
 }
+
+Test(room, what_a_snapshot_keeps_apart_counts)
+{
+    struct fixture *f = fixture_open();
+    struct state_spec specs[] = {spec("s")};
+    static char text[20001];
+    memset(text, 'x', sizeof text - 1);
+    f->quiet = true;
+    fixture_register(f, "t/a", "1", specs, 1);
+    fixture_send(f, "t/a", "1", "x");
+    RESULT(CALL("t/a", "1"), WRITES(set("s", text)));
+    size_t before = fixture_metrics(f).memory_bytes;
+    cr_assert_eq(shard_cut_begin(f->shard, 0), 0);
+    fixture_send(f, "t/a", "1", "x");
+    RESULT(CALL("t/a", "1"), WRITES(set("s", "short")));
+    cr_expect_gt(fixture_metrics(f).memory_bytes, before - 1000, "the old value is still there");
+    struct cut_block block;
+    bool found = false;
+    while (shard_cut_next(f->shard, &block)) found = found || block.bytes.size > sizeof text - 1;
+    cr_expect(found);
+    shard_cut_end(f->shard);
+    cr_expect_lt(fixture_metrics(f).memory_bytes, before - 15000);
+    fixture_close(f);
+}
