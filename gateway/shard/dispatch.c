@@ -95,7 +95,6 @@ static int fill_messages(struct shard *shard, struct flight *flight, uint32_t co
 static void fill_invocation(struct shard *shard, struct flight *flight)
 {
     const struct message *first = LIST_FIRST(&flight->box->messages, struct message, link);
-    buffer_clear(&flight->id_text);
     message_id_text(&flight->id_text, &shard->image, first->epoch, first->seq, first->index);
     buffer_byte(&flight->id_text, '+');
     text_decimal(&flight->id_text, flight->sent_count);
@@ -160,7 +159,9 @@ static int prepare(struct shard *shard, struct flight *flight, const struct endp
     flight->cell = cell_find(&shard->image, box->type, box_id(box));
     if (flight->cell != NULL) cell_ref(flight->cell);
     size_t state_bytes;
-    int error = fill_states(shard, flight, &state_bytes);
+    buffer_clear(&flight->id_text);
+    int error = buffer_reserve(&flight->id_text, INVOCATION_ID_MAX);
+    if (error == 0) error = fill_states(shard, flight, &state_bytes);
     if (error != 0) return error;
     return fill_messages(shard, flight, batch_of(shard, flight, endpoint, state_bytes));
 }
@@ -168,7 +169,7 @@ static int prepare(struct shard *shard, struct flight *flight, const struct endp
 static void send(struct shard *shard, struct flight *flight, struct endpoint *endpoint,
                  struct shard_update *update)
 {
-    if (prepare(shard, flight, endpoint) != 0 || flight->id_text.failed) {
+    if (prepare(shard, flight, endpoint) != 0) {
         shard->failed = true;
         return;
     }

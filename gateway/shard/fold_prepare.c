@@ -37,18 +37,21 @@ static void need_id(struct need *need, struct span id)
 static void need_item(struct need *n, const struct record_item *item, struct span caller_id)
 {
     need_id(n, item->id);
-    need(n, item->argument.size); /* the answer, when it is a reply */
-    if (item->kind == ITEM_REPLY) return;
+    if (item->kind == ITEM_REPLY) {
+        need(n, item->argument.size); /* the answer */
+        return;
+    }
     need_function(n, item->type);
     if (item->kind != ITEM_MESSAGE) {
         need_name(n, item->state_name);
         if (item->kind == ITEM_STATE_SET) need_name(n, item->state_type);
     }
     if (item->has_caller) need_name(n, item->caller_type);
-    need(n, message_size(item, true, item->has_caller ? item->caller_id : caller_id));
+    if (item->has_caller) caller_id = item->caller_id;
+    need(n, message_size(item, true, caller_id));
     need(n, box_size(item->id));
-    if (item->delayed)
-        need(n, timer_size(item->id.size, caller_id.size + item->caller_id.size + item->id.size,
+    if (item->delayed) /* sizes are exact: a large block is reserved for one size */
+        need(n, timer_size(item->id.size, caller_id.size > 0 ? caller_id.size : item->id.size,
                            item->cancel_token.size));
 }
 

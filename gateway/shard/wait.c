@@ -132,7 +132,8 @@ static void answer_wait(struct shard *shard, const struct wait *wait, struct sha
 static void release(struct shard *shard, struct wait *wait, struct shard_update *update)
 {
     if (wait->waiter != 0) answer_wait(shard, wait, update);
-    if (wait->waiter != 0 && wait->entry != NULL) wait->entry->delivered = true;
+    if (wait->waiter != 0 && wait->entry != NULL && wait->kind == ANSWER_REPLY)
+        wait->entry->delivered = true;
     wait_free(shard, wait);
 }
 

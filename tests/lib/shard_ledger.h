@@ -35,6 +35,7 @@ struct ledger {
     uint64_t cut_seq;
     bool cutting;
     bool complete;
+    bool may_fail; /* cuts run out of memory: they are given up */
     uint64_t cuts_published;
     uint64_t checks;
 };

@@ -111,7 +111,7 @@ static void fidget(struct world *world)
         snprintf(reply, sizeof reply, "reply%u.%u", number,
                  pick(world, world->notes[number].tries));
         struct shard_event attach = {.kind = EVENT_ATTACH, .reply_token = span_text(reply)};
-        world_ask(world, &attach, WAIT_NOTE, number);
+        world_ask(world, &attach, WAIT_ATTACH, number);
     } else if (world->notes[number].origin == 0 && world->notes[number].token != 0 &&
                !world->notes[number].is_keyed) {
         struct shard_event cancel = {.kind = EVENT_CANCEL};
@@ -247,6 +247,9 @@ void take_answer(struct world *world, const struct shard_answer *answer)
     MUST(waiter.what != WAIT_NOTHING); /* once, and never after a detach or in another life */
     world->waiters[answer->waiter].what = WAIT_NOTHING;
     switch (waiter.what) {
+    case WAIT_ATTACH:
+        if (answer->kind == ANSWER_REPLY) take_note_answer(world, waiter.subject, answer);
+        return;
     case WAIT_NOTE: take_note_answer(world, waiter.subject, answer); return;
     case WAIT_SCRIBBLE:
         if (answer->kind != ANSWER_DONE) return;

@@ -130,6 +130,13 @@ static void judge_messages(struct judge *judge)
             MUST(note->origin == 0 || judge->deeds[note->origin].address != 0);
         } else if (is_owed(judge, i)) {
             missing[note->target]++;
+            if (getenv("DBG"))
+                fprintf(stderr,
+                        "missing %u origin %u target %u delayed %d token %u due %ld keyed %d call "
+                        "%d acked %d late %d tries %u cancelled %d\n",
+                        i, note->origin, note->target, note->delayed, note->token,
+                        (long)note->due_ms, note->is_keyed, note->is_call, note->acked,
+                        note->sent_late, note->tries, judge->cancelled[i]);
         }
     }
     for (uint32_t i = 0; i < ADDRESSES; i++)

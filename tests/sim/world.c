@@ -116,13 +116,19 @@ static void trace_update(struct world *world)
     trace(world, span_of(&wake_ms, sizeof wake_ms), update->commit_wanted);
 }
 
-static void run(struct world *world, struct shard_event *event)
+void (*world_guard)(bool inside);
+
+static int run(struct world *world, struct shard_event *event)
 {
     event->clock = world->clock;
-    MUST(shard_step(world->shard, event, &world->update) == 0);
+    if (world_guard != NULL) world_guard(true);
+    int error = shard_step(world->shard, event, &world->update);
+    if (world_guard != NULL) world_guard(false);
+    MUST(error == 0 || (error == ERROR_MEMORY && world_guard != NULL));
     world->steps++;
     ledger_append(&world->ledger, &world->update);
-    trace_update(world);
+    if (error == 0) trace_update(world);
+    return error;
 }
 
 static void take_update(struct world *world)
@@ -141,7 +147,13 @@ static void take_update(struct world *world)
 
 void world_step(struct world *world, struct shard_event *event)
 {
-    run(world, event);
+    if (run(world, event) != 0) { /* the owner stops, showing nothing; the image is still right */
+        world_check(world);
+        shard_update_clear(&world->update);
+        world_guard = NULL; /* the next life has memory */
+        world_crash(world);
+        return;
+    }
     if (!world->calm && pick(world, 1000) < world->crash_per_mille) {
         /* killed between the step and what it wanted: nobody hears of it */
         shard_update_clear(&world->update);

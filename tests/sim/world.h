@@ -63,6 +63,7 @@ struct call {
 enum waiting_for {
     WAIT_NOTHING,
     WAIT_NOTE,
+    WAIT_ATTACH,
     WAIT_SCRIBBLE,
     WAIT_LOG,
     WAIT_SCRIBBLED,
@@ -142,6 +143,9 @@ static inline bool chance(struct world *world, uint32_t percent)
 {
     return pick(world, 100) < percent;
 }
+
+/* Called around every step when set: where a test makes memory run out. */
+extern void (*world_guard)(bool inside);
 
 /* world.c */
 void world_open(struct world *world, uint64_t seed);

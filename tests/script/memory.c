@@ -1,0 +1,230 @@
+/*
+ * Memory runs out: the same world is run again and again, and its Nth allocation inside the shard
+ * fails, alone or with all that follow. The shard must refuse or stop with ERROR_MEMORY, its image
+ * must equal the fold of its records, nothing may leak, and a recovery must find everything it
+ * promised (the oracle of tests/sim). Ends with "N passed, N failed".
+ */
+#include "world.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+/* ---- An allocator that fails when told and knows what the shard holds ---- */
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__real_realloc(void *old, size_t size);
+void __real_free(void *block);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_realloc(void *old, size_t size);
+void __wrap_free(void *block);
+
+enum { HELD_MAX = 1 << 16 };
+
+static struct {
+    bool inside;    /* the shard runs */
+    uint64_t count; /* its allocations so far */
+    uint64_t fail_at, fail_until;
+    uint64_t failed;
+    void *held[HELD_MAX]; /* open addressing; what was allocated inside */
+    uint64_t held_count;
+} memory;
+
+static size_t slot_for(const void *block)
+{
+    size_t i = (size_t)(((uintptr_t)block >> 4) * 0x9e3779b97f4a7c15u >> 40) % HELD_MAX;
+    while (memory.held[i] != NULL && memory.held[i] != block) i = (i + 1) % HELD_MAX;
+    return i;
+}
+
+static void *hold(void *block)
+{
+    if (block == NULL || !memory.inside) return block;
+    MUST(memory.held_count < HELD_MAX / 2);
+    memory.held[slot_for(block)] = block;
+    memory.held_count++;
+    return block;
+}
+
+static void let_go(void *block)
+{
+    size_t i = slot_for(block);
+    if (block == NULL || memory.held[i] == NULL) return;
+    memory.held[i] = NULL;
+    memory.held_count--;
+    for (size_t j = (i + 1) % HELD_MAX; memory.held[j] != NULL; j = (j + 1) % HELD_MAX) {
+        void *moved = memory.held[j];
+        memory.held[j] = NULL;
+        memory.held[slot_for(moved)] = moved;
+    }
+}
+
+static bool fails(void)
+{
+    if (!memory.inside) return false;
+    memory.count++;
+    if (memory.count < memory.fail_at || memory.count >= memory.fail_until) return false;
+    memory.failed++;
+    return true;
+}
+
+void *__wrap_malloc(size_t size)
+{
+    return fails() ? NULL : hold(__real_malloc(size));
+}
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+    return fails() ? NULL : hold(__real_calloc(count, size));
+}
+
+void *__wrap_realloc(void *old, size_t size)
+{
+    if (fails()) return NULL;
+    bool held = old != NULL && memory.held[slot_for(old)] != NULL, inside = memory.inside;
+    let_go(old);
+    void *block = __real_realloc(old, size);
+    memory.inside = inside || held;
+    hold(block);
+    memory.inside = inside;
+    return block;
+}
+
+void __wrap_free(void *block)
+{
+    let_go(block);
+    __real_free(block);
+}
+
+static void guard(bool inside)
+{
+    memory.inside = inside;
+}
+
+static void fail_between(uint64_t first, uint64_t end)
+{
+    memory.count = memory.failed = 0;
+    memory.fail_at = first;
+    memory.fail_until = end;
+}
+
+/* ---- Runs ---- */
+
+static uint64_t seed_now, fail_now;
+static bool for_ever;
+
+static void tell(int number)
+{
+    (void)number;
+    signal(SIGABRT, SIG_DFL);
+    printf("seed %llu with allocation %llu failing%s\n0 passed, 1 failed\n",
+           (unsigned long long)seed_now, (unsigned long long)fail_now,
+           for_ever ? " and all after it" : "");
+    fflush(stdout);
+}
+
+static void act(struct world *world)
+{
+    uint32_t what = pick(world, 100);
+    if (what < 40)
+        client_acts(world);
+    else if (what < 75 && world->call_count > 0)
+        function_answers(world, pick(world, world->call_count));
+    else if (what < 85)
+        world_durable(world, world->ledger.count);
+    else if (what < 92)
+        world_pass(world, pick(world, 300));
+    else if (what < 95)
+        consumer_pulls(world);
+    else if (what < 98)
+        operator_acts(world);
+    else
+        world_configure(world);
+}
+
+/* True: something failed. */
+static bool simulate(uint64_t first, uint64_t end)
+{
+    struct world world;
+    fail_now = first;
+    world_guard = NULL;
+    world_open(&world, seed_now);
+    world.crash_per_mille = 0;
+    world.ledger.may_fail = true;
+    world_guard = guard;
+    fail_between(first, end);
+    for (int i = 0; i < 150; i++) {
+        uint64_t crashes = world.crashes;
+        act(&world);
+        if (world.crashes != crashes) break; /* it had to stop */
+    }
+    bool failed = memory.failed > 0;
+    fail_between(UINT64_MAX, UINT64_MAX);
+    world_settle(&world);
+    world_judge(&world);
+    world_close(&world);
+    MUST(memory.held_count == 0);
+    return failed;
+}
+
+/* Recovery with too little memory says so, leaks nothing, and works with enough. */
+static uint64_t recover(void)
+{
+    struct world world;
+    world_guard = NULL;
+    world_open(&world, seed_now);
+    for (int i = 0; i < 300; i++) act(&world);
+    const struct ledger *ledger = &world.ledger;
+    uint64_t tries = 0;
+    for (int error = ERROR_MEMORY; error != 0; tries++) {
+        struct shard *shard = NULL;
+        fail_now = tries + 1;
+        fail_between(tries + 1, tries + 2);
+        guard(true);
+        error = shard_open(&shard);
+        uint64_t after = ledger->published.seq;
+        if (error == 0 && after > 0)
+            error = shard_load(shard, SHARD_BLOCK_GLOBALS,
+                               buffer_span(&ledger->published.blocks[SHARD_BLOCK_GLOBALS]));
+        for (uint32_t i = 0; error == 0 && after > 0 && i < SHARD_BLOCK_GLOBALS; i++)
+            error = shard_load(shard, i, buffer_span(&ledger->published.blocks[i]));
+        if (error == 0)
+            error = shard_replay(shard, ledger_records(ledger, after, ledger->count), after + 1,
+                                 (uint32_t)(ledger->count - after));
+        guard(false);
+        MUST(error == 0 || error == ERROR_MEMORY);
+        if (error == 0) MUST(shard_digest(shard) == shard_digest(world.shard));
+        shard_close(shard);
+        MUST(memory.held_count == 0);
+        if (error == 0 && memory.failed > 0) error = ERROR_MEMORY; /* it did without: go on */
+    }
+    world_close(&world);
+    return tries;
+}
+
+int main(int argc, char **argv)
+{
+    double seconds = argc > 1 ? atof(argv[1]) : 30;
+    time_t start = time(NULL);
+    uint64_t runs = 0, recoveries = 0;
+    signal(SIGABRT, tell);
+    for (seed_now = 1; difftime(time(NULL), start) < seconds; seed_now++) {
+        recoveries += recover();
+        uint64_t stride = seed_now == 1 ? 1 : 5;
+        for (int ever = 0; ever < 2; ever++) {
+            for_ever = ever;
+            for (uint64_t n = 1 + seed_now % stride;; n += stride, runs++) {
+                if (!simulate(n, for_ever ? UINT64_MAX : n + 1)) break;
+                if (difftime(time(NULL), start) >= seconds && n % 2 == 0) break;
+            }
+        }
+    }
+    printf("%llu runs with a failing allocation, %llu recoveries, %llu seeds\n",
+           (unsigned long long)runs, (unsigned long long)recoveries,
+           (unsigned long long)seed_now - 1);
+    printf("%llu passed, %d failed\n", (unsigned long long)(runs + recoveries), runs == 0);
+    return runs == 0;
+}
