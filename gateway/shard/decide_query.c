@@ -1,6 +1,7 @@
 /* Reads: evaluated when they come, shown when what they show is durable. */
 #include "base/text.h"
 #include "shard/decide.h"
+#include "shard/sorted.h"
 
 /* What a query has found: rows in scratch, the next page's cursor, and the seq to wait for. */
 struct found {
@@ -94,42 +95,32 @@ static void query_states(struct shard *shard, const struct event_query *query, s
     found->seq = last_change(shard, query, cell);
 }
 
-/* The next id of a type in a slot after `after`, by bytes. */
-static const struct cell *next_cell(const struct slot *slot, uint32_t type, struct span after)
-{
-    const struct cell *best = NULL;
-    struct table_node *node = table_next(&slot->cells, NULL);
-    for (; node != NULL; node = table_next(&slot->cells, node)) {
-        const struct cell *cell = CONTAINER_OF(node, struct cell, node);
-        if (cell->type != type || (after.size > 0 && span_compare(cell_id(cell), after) <= 0))
-            continue;
-        if (best == NULL || span_compare(cell_id(cell), cell_id(best)) < 0) best = cell;
-    }
-    return best;
-}
-
 /* By slot, then by bytes: an order that stays. Within the slot of `after` only what follows it. */
 static void query_keys(struct shard *shard, const struct event_query *query, struct found *found)
 {
     uint32_t type = dictionary_find(&shard->image, query->address.type);
-    uint32_t count = 0;
+    uint32_t left = query->limit;
     struct span last = query->after;
+    struct buffer cells;
     found->seq = shard->image.seq;
     if (type == 0) return;
-    for (uint32_t i = last.size > 0 ? slot_of(last) : 0; i < SLOTS; i++) {
-        struct span after = last.size > 0 && slot_of(last) == i ? last : SPAN_EMPTY;
-        const struct cell *cell;
-        while ((cell = next_cell(&shard->image.slots[i], type, after)) != NULL) {
-            if (count++ == query->limit) {
-                buffer_append(&found->next, last);
-                return;
-            }
-            after = last = cell_id(cell);
+    buffer_init(&cells);
+    bool more = false;
+    for (uint32_t i = last.size > 0 ? slot_of(last) : 0; i < SLOTS && !more; i++) {
+        bool within = last.size > 0 && slot_of(last) == i;
+        sorted_cells(&cells, &shard->image.slots[i], type, within ? last : SPAN_EMPTY);
+        size_t count = cells.size / sizeof(struct cell *);
+        more = count > left;
+        for (size_t j = 0; j < count && left > 0; j++, left--) {
+            last = cell_id(cell_at(&cells, j));
             buffer_byte(&shard->scratch, '{');
             member_span(&shard->scratch, "id", last);
             text_append(&shard->scratch, "}\n");
         }
     }
+    if (more) buffer_append(&found->next, last);
+    if (cells.failed) shard->scratch.failed = true;
+    buffer_close(&cells);
 }
 
 static void query_export(struct shard *shard, const struct event_query *query, struct found *found)

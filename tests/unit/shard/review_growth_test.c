@@ -73,3 +73,42 @@ Test(growth, an_export_of_large_values_comes_in_small_pages)
     cr_expect_gt(bytes, 20u * (sizeof large - 1));
     fixture_close(f);
 }
+
+/* By slot, then by bytes; each id once, whatever the size of a page. */
+Test(growth, keys_come_in_order_and_once)
+{
+    enum { KEYS = 150 };
+    struct fixture *f = fixture_open();
+    struct state_spec specs[] = {spec("s")};
+    fixture_register(f, "t/a", "first", specs, 1);
+    f->quiet = true;
+    for (int i = 0; i < KEYS; i++) {
+        const char *id = id_in_slot(i);
+        fixture_send(f, "t/a", id, "x");
+        RESULT(CALL("t/a", id), WRITES(set("s", "v")));
+    }
+    for (uint32_t limit = 1; limit <= KEYS + 1; limit += 37) {
+        char all[KEYS * 32] = "", after[32] = "";
+        int pages = 0;
+        do {
+            const struct fixture_answer *answer =
+                fixture_query(f, (struct event_query){.kind = QUERY_KEYS,
+                                                      .address.type = TEXT("t/a"),
+                                                      .after = span_text(after),
+                                                      .limit = limit});
+            strncat(all, (const char *)answer->body.at, answer->body.size);
+            snprintf(after, sizeof after, "%s", answer->next);
+            pages++;
+        } while (after[0] != 0);
+        cr_expect_eq(pages, (int)((KEYS + limit - 1) / limit));
+        int count = 0;
+        const char *before = "";
+        for (const char *line = strtok(all, "\n"); line != NULL; line = strtok(NULL, "\n")) {
+            cr_expect_lt(strcmp(before, line), 0);
+            before = line;
+            count++;
+        }
+        cr_expect_eq(count, KEYS);
+    }
+    fixture_close(f);
+}
