@@ -67,6 +67,7 @@ static size_t event_spans(struct shard_event *event, struct span *spans[SPANS_MA
     case EVENT_TICK: break;
     }
     CHECK(false);
+    return 0;
 }
 
 static size_t answer_spans(struct shard_answer *answer, struct span *spans[SPANS_MAX])
@@ -339,6 +340,14 @@ int bridge_open(struct bridge *bridge, struct loop *io_loop, struct loop *engine
     return 0;
 }
 
+/* The engine lives on, and must not answer what is no more. */
+static void dismiss(struct proxy *proxy)
+{
+    struct shard_event event = {.kind = EVENT_DETACH, .waiter = waiter_of(&proxy->waiter)};
+    port_submit(proxy->bridge->engine, &event);
+    free_proxy(proxy);
+}
+
 static void close_seats(struct bridge *bridge)
 {
     struct table_node *node;
@@ -347,7 +356,7 @@ static void close_seats(struct bridge *bridge)
         free(CONTAINER_OF(node, struct seat, node));
     }
     while ((node = table_next(&bridge->proxies, NULL)) != NULL)
-        free_proxy(CONTAINER_OF(node, struct proxy, node));
+        dismiss(CONTAINER_OF(node, struct proxy, node));
     table_close(&bridge->waiting, &bridge->io_memory);
     table_close(&bridge->proxies, &bridge->engine_memory);
 }

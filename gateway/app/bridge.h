@@ -42,7 +42,8 @@ struct bridge {
 /* Both loops must exist; neither may be running yet. ERROR_MEMORY, ERROR_IO. */
 int bridge_open(struct bridge *bridge, struct loop *io_loop, struct loop *engine_loop,
                 struct port *engine) MUST_USE;
-/* When both threads have stopped using it. */
+/* When both threads have stopped using it. The engine still lives, and hears of those who waited
+   that they have gone. */
 void bridge_close(struct bridge *bridge);
 
 #endif
