@@ -18,7 +18,7 @@ help:
 build:
 	@scripts/setup build
 	@cmake --preset release -DCMAKE_INSTALL_PREFIX=$(PREFIX) >/dev/null
-	@cmake --build --preset release -j $(JOBS)
+	@cmake --build --preset release -j $(JOBS) --target holdfast
 
 demo:
 	@scripts/setup demo
@@ -30,6 +30,7 @@ test:
 	@scripts/test
 
 bench: build
+	@cmake --build --preset release -j $(JOBS) --target tests/perf/all
 	@tests/perf/run-bench
 
 lint:
