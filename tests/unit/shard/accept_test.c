@@ -43,7 +43,7 @@ static void expect_refused(struct fixture *f, struct event_message message, enum
     if (message.argument.size == 0) message.argument = fixture_value("x");
     if (message.delay_ms == 0) message.delay_ms = -1;
     waiter_t waiter = fixture_message(f, &message);
-    cr_expect_eq(KIND(waiter), kind, "%d", KIND(waiter));
+    cr_expect_eq(KIND(waiter), (int)kind, "%d", KIND(waiter));
     cr_expect_eq(shard_seq(f->shard), seq, "nothing is recorded of a refusal");
 }
 

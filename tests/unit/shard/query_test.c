@@ -146,9 +146,9 @@ static void expect_all_keys(struct fixture *f, uint32_t limit, int expected)
             count++;
             lines++;
         }
-        if (limit > 0) cr_assert_leq(lines, limit);
+        if (limit > 0) cr_assert_leq(lines, (int)limit);
         if (answer->next[0] == 0) break;
-        cr_assert_eq(lines, limit);
+        cr_assert_eq(lines, (int)limit);
         snprintf(after, sizeof after, "%s", answer->next);
     }
     cr_expect_eq(count, expected);
