@@ -42,8 +42,8 @@ struct listener_options {
     const char *address; /* "127.0.0.1:7400", "[::1]:0", "unix:/path" */
     http_handler *handler;
     void *context;
-    /* NULL, or a listener of another server: accept from its socket too, in this server's thread. Not while the other
-       may be stopping. */
+    /* NULL, or a listener of another server: accept from its socket too, in this server's thread.
+       Not while the other may be stopping. */
     const struct listener *share;
     const char *tls_cert, *tls_key, *tls_client_ca; /* NULL: no TLS */
 };

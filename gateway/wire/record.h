@@ -1,8 +1,9 @@
 /*
  * The records of a shard: what decide writes, fold reads and the journal keeps. One record is
  *     varint size of the rest, byte kind, varint milliseconds since the previous record, body
- * Names are numbers of the shard's dictionary (DEFINE). Writers append to a buffer (sticky failure), readers
- * take from a reader (sticky failure); each pair stands together and is the definition of the bytes.
+ * Names are numbers of the shard's dictionary (DEFINE). Writers append to a buffer (sticky
+ * failure), readers take from a reader (sticky failure); each pair stands together and is the
+ * definition of the bytes.
  */
 #ifndef HOLDFAST_WIRE_RECORD_H
 #define HOLDFAST_WIRE_RECORD_H
@@ -24,7 +25,8 @@ enum record_kind {
     RECORD_EVICT = 10,   /* oldest idempotency entries of a slot forgotten */
     RECORD_CANCEL = 11,  /* a delayed message cancelled from outside */
     RECORD_PURGE = 12,   /* expired values of a slot forgotten */
-    RECORD_OPTIONAL = 0x80, /* kinds with this bit may be skipped by a reader that does not know them */
+    RECORD_OPTIONAL =
+        0x80, /* kinds with this bit may be skipped by a reader that does not know them */
 };
 
 enum { RECORD_FORMAT = 1, RECORD_SIZE_MAX = 64 << 20 };
@@ -59,8 +61,8 @@ void record_spec_read(struct reader *in, struct record_spec *spec);
 
 enum item_kind {
     ITEM_MESSAGE,
-    ITEM_REPLY,        /* to whoever holds a reply token: id = token, no type */
-    ITEM_STATE_SET,    /* argument = value */
+    ITEM_REPLY,     /* to whoever holds a reply token: id = token, no type */
+    ITEM_STATE_SET, /* argument = value */
     ITEM_STATE_DELETE,
 };
 
@@ -76,7 +78,7 @@ struct record_item {
     struct span reply_token; /* somebody waits for a reply */
     struct span traceparent;
     bool delayed;
-    uint64_t delay_ms;         /* after the record's time */
+    uint64_t delay_ms; /* after the record's time */
     struct span cancel_token;
     uint32_t state_name;
     uint32_t state_type;
@@ -142,7 +144,7 @@ enum record_verb {
     RECORD_VERB_RETRY,
     RECORD_VERB_SKIP,
     RECORD_VERB_DEAD_LETTER, /* argument = lane, then the letter */
-    RECORD_VERB_WRITE,       /* takes the state write at the head; `applied` says whether it matched */
+    RECORD_VERB_WRITE, /* takes the state write at the head; `applied` says whether it matched */
     RECORD_VERB_PURGE,
 };
 

@@ -1,4 +1,5 @@
-/* Preloaded into a gateway under test: moves its wall clock by the seconds that stand in the file $CLOCK_SHIM. */
+/* Preloaded into a gateway under test: moves its wall clock by the seconds that stand in the file
+ * $CLOCK_SHIM. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <stdio.h>
@@ -22,7 +23,8 @@ int clock_gettime(clockid_t id, struct timespec *time)
     static int (*real)(clockid_t, struct timespec *);
     if (real == NULL) *(void **)&real = dlsym(RTLD_NEXT, "clock_gettime");
     int result = real(id, time);
-    if (result == 0 && (id == CLOCK_REALTIME || id == CLOCK_REALTIME_COARSE)) time->tv_sec += offset_s();
+    if (result == 0 && (id == CLOCK_REALTIME || id == CLOCK_REALTIME_COARSE))
+        time->tv_sec += offset_s();
     return result;
 }
 

@@ -1,4 +1,5 @@
-/* The scripted server of the tests' library, beside the gateway's own server in the same program. */
+/* The scripted server of the tests' library, beside the gateway's own server in the same program.
+ */
 #ifndef HOLDFAST_TESTS_UNIT_CLI_RAW_SERVER_H
 #define HOLDFAST_TESTS_UNIT_CLI_RAW_SERVER_H
 

@@ -125,8 +125,8 @@ Test(listener, says_which_certificate_is_bad)
 static bool ask_tls(bool with_certificate, const char *offer, char protocol[16])
 {
     bool is_http2 = strcmp(offer, "h2") == 0;
-    const char *request = is_http2 ? "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-                                   : "GET /echo HTTP/1.1\r\nHost: t\r\n\r\n";
+    const char *request =
+        is_http2 ? "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" : "GET /echo HTTP/1.1\r\nHost: t\r\n\r\n";
     char answer[1024] = "";
     unsigned char offered[16] = {(unsigned char)strlen(offer)};
     const unsigned char *chosen = NULL;
