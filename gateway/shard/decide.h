@@ -44,6 +44,8 @@ void pulls_release(struct shard *shard, struct shard_update *update);
 /* Forgets what a slot remembers for too long; nothing while it is less than `least` entries, since
    each eviction is a record. */
 void evict(struct shard *shard, uint32_t slot, uint32_t least, struct shard_update *update);
+/* Room has come free: who was blocked may try again. */
+void wake_blocked(struct shard *shard);
 /* Replies that fold has put into entries go to those who wait for them. */
 void replies_release(struct shard *shard, struct shard_update *update);
 

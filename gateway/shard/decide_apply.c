@@ -341,7 +341,20 @@ void block(struct shard *shard, struct flight *flight)
         box_wake(&shard->image, flight->box);
         return;
     }
-    flight_sleep(shard, flight, FLIGHT_BLOCKED, shard->overlay.now_ms + BLOCKED_RETRY_MS);
+    /* Fewer messages need less room; and nobody gains by answers that are made to be thrown away.
+     */
+    if (flight->sent_count > 1) flight->batch_max = flight->sent_count / 2;
+    uint32_t doublings =
+        flight->blocks < BLOCKED_DOUBLINGS_MAX ? flight->blocks : BLOCKED_DOUBLINGS_MAX;
+    flight->blocks++;
+    flight_sleep(shard, flight, FLIGHT_BLOCKED,
+                 shard->overlay.now_ms + (BLOCKED_RETRY_MS << doublings));
+}
+
+void wake_blocked(struct shard *shard)
+{
+    LIST_EACH (&shard->overlay.states[FLIGHT_BLOCKED], link)
+        flight_settle(shard, CONTAINER_OF(link, struct flight, link));
 }
 
 void apply_effects(struct shard *shard, struct flight *flight,

@@ -71,6 +71,23 @@ static int write_specs(struct shard *shard, uint32_t type, const struct function
     return emit(shard, update, RECORD_SPEC);
 }
 
+static void refuse(struct shard *shard, struct flight *flight,
+                   const struct function_response *response, bool news, struct shard_update *update)
+{
+    buffer_clear(&shard->scratch);
+    if (news) {
+        text_append(&shard->scratch, "the function registers more than 256 states");
+    } else {
+        text_append(&shard->scratch, "the function asks again for states that it was given");
+        if (response->spec_count > 0) {
+            text_append(&shard->scratch, ": \"");
+            buffer_append(&shard->scratch, response->specs[0].name);
+            text_append(&shard->scratch, "\"");
+        }
+    }
+    fail_address(shard, flight, buffer_span(&shard->scratch), update);
+}
+
 void register_states(struct shard *shard, struct flight *flight,
                      const struct function_response *response, struct shard_update *update)
 {
@@ -93,10 +110,7 @@ void register_states(struct shard *shard, struct flight *flight,
     /* Another address may have registered them while this call was out. */
     news = news || function->spec_count > flight->sent_specs;
     if (!news || function->spec_count + added > STATES_MAX) {
-        fail_address(shard, flight,
-                     span_text(news ? "the function registers too many states"
-                                    : "the function asks again for states that it was given"),
-                     update);
+        refuse(shard, flight, response, news, update);
         return;
     }
     if (++flight->handshakes > HANDSHAKES_MAX) {

@@ -109,6 +109,16 @@ static int write_accept(struct shard *shard, const struct event_message *message
     return emit(shard, update, RECORD_ACCEPT);
 }
 
+/* The message waits for an operator; its caller does not have to. */
+static void tell_if_parked(struct shard *shard, uint32_t type, struct span id,
+                           struct shard_update *update)
+{
+    const struct box *box = box_find(&shard->image, type, id);
+    if (box == NULL || !box->parked) return;
+    const struct message *last = CONTAINER_OF(box->messages.prev, struct message, link);
+    tell_callers(shard, box, last, shard->image.seq, update);
+}
+
 static void accept(struct shard *shard, const struct shard_event *event, uint32_t type,
                    uint64_t body_hash, struct shard_update *update)
 {
@@ -127,10 +137,29 @@ static void accept(struct shard *shard, const struct shard_event *event, uint32_
     if (is_call) {
         struct entry *entry = entry_find_token(&shard->image, message->reply_token);
         wait_on(shard, wait, WAIT_REPLY, &entry->waiters);
+        tell_if_parked(shard, type, message->target.id, update);
         return;
     }
     wait->kind = ANSWER_ACCEPTED;
     wait_gate(shard, wait, shard->image.seq, update);
+}
+
+/* The entry of a key, unless its window is over: then the key means nothing any more, whether or
+ * not it has been evicted. */
+static struct entry *find_remembered(struct shard *shard, uint32_t type,
+                                     const struct event_message *message,
+                                     struct shard_update *update)
+{
+    struct entry *entry = entry_find_key(&shard->image, type, message->target.id, message->key);
+    uint64_t evicted = shard->metrics.evicted;
+    while (entry != NULL &&
+           shard->overlay.now_ms - entry->created_ms >= shard->overlay.config.dedup_window_ms) {
+        evict(shard, slot_of(message->target.id), 1, update);
+        entry = entry_find_key(&shard->image, type, message->target.id, message->key);
+        if (shard->metrics.evicted == evicted) break; /* somebody still waits for its answer */
+        evicted = shard->metrics.evicted;
+    }
+    return entry;
 }
 
 void decide_message(struct shard *shard, const struct shard_event *event,
@@ -151,8 +180,7 @@ void decide_message(struct shard *shard, const struct shard_event *event,
     }
     uint64_t body_hash = hash_seeded(message->argument, (uint64_t)message->delay_ms);
     struct entry *entry = NULL;
-    if (type != 0 && message->key.size > 0)
-        entry = entry_find_key(&shard->image, type, message->target.id, message->key);
+    if (type != 0 && message->key.size > 0) entry = find_remembered(shard, type, message, update);
     if (entry != NULL) {
         repeat(shard, event, entry, body_hash, update);
         return;

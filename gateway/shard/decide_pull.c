@@ -37,7 +37,9 @@ static int take(struct shard *shard, struct lane *lane, uint64_t through,
     struct buffer *body = emit_begin(shard);
     buffer_varint(body, lane->name);
     buffer_varint(body, through);
-    return emit(shard, update, RECORD_CURSOR);
+    int error = emit(shard, update, RECORD_CURSOR);
+    if (error == 0) wake_blocked(shard); /* the outbox has room again */
+    return error;
 }
 
 /* Rows into scratch; the cursor of the last one. */

@@ -52,7 +52,7 @@ static struct flight *take_free(struct shard *shard)
 
 void flight_reset(struct flight *flight)
 {
-    flight->tries = flight->attempts = flight->kills = flight->handshakes = 0;
+    flight->tries = flight->attempts = flight->kills = flight->handshakes = flight->blocks = 0;
     flight->failed_ms = 0;
     flight->batch_max = BATCH_MAX;
 }

@@ -29,8 +29,9 @@ enum {
 #define RETRY_FIRST_MS 10
 #define RETRY_MOST_MS 10000
 #define SWEEP_EVERY_MS 1000
-#define SWEEP_MORE_MS 10 /* a slot had more than one lot of expired values */
-#define BLOCKED_RETRY_MS 50
+#define SWEEP_MORE_MS 10    /* a slot had more than one lot of expired values */
+#define BLOCKED_RETRY_MS 50 /* doubled each time, so often at most: */
+#define BLOCKED_DOUBLINGS_MAX 7
 #define CLOCK_JUMP_MAX_MS 3600000
 
 #endif

@@ -38,6 +38,7 @@ struct flight {
     uint32_t attempts;  /* address failures of this head message */
     uint32_t batch_max; /* shrinks while a batch fails */
     uint32_t kills;     /* lost or timed out as the only call */
+    uint32_t blocks;    /* responses in a row that found no room */
     uint32_t handshakes; /* with this head message */
     int64_t failed_ms;   /* first address failure, 0 = none */
     uint32_t sent_count; /* messages in the call that is out */

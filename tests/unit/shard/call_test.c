@@ -137,6 +137,20 @@ Test(call, parking_tells_the_caller)
     fixture_close(f);
 }
 
+Test(call, one_to_a_parked_address_is_told_at_once)
+{
+    struct fixture *f = fixture_open();
+    f->endpoints[0].attempts_max = 1;
+    fixture_configure(f);
+    fixture_send(f, "t/a", "1", "x");
+    fixture_fail(f, CALL("t/a", "1"), OUTCOME_BAD_ANSWER, "HTTP 500: no");
+    waiter_t waiter = call(f, "1", "", "token1");
+    cr_assert_eq(KIND(waiter), ANSWER_PARKED);
+    cr_expect_str_eq(fixture_answer(f, waiter)->text, "HTTP 500: no");
+    cr_expect_eq(fixture_metrics(f).mailbox_messages, 2, "it is accepted all the same");
+    fixture_close(f);
+}
+
 Test(call, nobody_waiting_leaves_nothing_behind)
 {
     struct fixture *f = fixture_open();

@@ -97,6 +97,23 @@ Test(idempotency, forgotten_after_the_window)
     fixture_close(f);
 }
 
+Test(idempotency, a_key_ends_with_its_window_and_not_with_its_eviction)
+{
+    struct fixture *f = fixture_open();
+    f->config.dedup_window_ms = 500; /* the sweep comes later */
+    fixture_configure(f);
+    keyed(f, "1", "k", "x");
+    RESULT(CALL("t/a", "1"), 0);
+    struct shard_clock before = f->clock;
+    fixture_pass(f, 499);
+    cr_expect_eq(KIND(keyed(f, "1", "k", "x")), ANSWER_DUPLICATE);
+    fixture_pass(f, 1);
+    cr_expect_lt(f->clock.mono_ms - before.mono_ms, 1000);
+    cr_expect_eq(KIND(keyed(f, "1", "k", "y")), ANSWER_ACCEPTED,
+                 "another body is no conflict any more");
+    fixture_close(f);
+}
+
 Test(idempotency, bounded_by_bytes)
 {
     struct fixture *f = fixture_open();
