@@ -115,7 +115,8 @@ static void fill_invocation(struct shard *shard, struct flight *flight)
 /* For `dispatch: durable`: the last record that this call would show to the function. */
 static uint64_t newest_seq(const struct flight *flight)
 {
-    uint64_t seq = flight->cell == NULL ? 0 : flight->cell->seq;
+    uint64_t seq = flight->box->taken_seq; /* which may have deleted the state */
+    if (flight->cell != NULL && flight->cell->seq > seq) seq = flight->cell->seq;
     uint32_t i = 0;
     LIST_EACH (&flight->box->messages, link) {
         if (i++ == flight->sent_count) break;

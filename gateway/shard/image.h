@@ -114,6 +114,7 @@ struct box {
     uint32_t text_size;
     uint8_t *text;         /* why it failed last */
     size_t bytes;          /* of the messages */
+    uint64_t taken_seq;    /* overlay: last record that took messages out; 0 after recovery */
     struct flight *flight; /* overlay */
     uint8_t id[];
 };

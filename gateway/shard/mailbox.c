@@ -181,6 +181,7 @@ void box_take_write(struct image *image, struct box *box)
         return;
     }
     drop(image, box, write); /* the parked message stays */
+    box->taken_seq = image->seq;
     CHECK(box->count > 0);
     box_wake(image, box);
 }
@@ -195,6 +196,7 @@ bool box_pop(struct image *image, struct box *box, uint32_t count)
     box->attempts = 0;
     box->failed_ms = box->parked_ms = 0;
     box_set_text(image, box, SPAN_EMPTY);
+    box->taken_seq = image->seq;
     if (box->count > 0) {
         box_wake(image, box);
         return false;
