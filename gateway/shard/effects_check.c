@@ -2,7 +2,10 @@
  * operator. */
 #include "shard/effects_check.h"
 
+#include "base/hash.h"
 #include "base/text.h"
+
+#include <stdlib.h>
 
 static int refuse(struct buffer *why, const char *what, struct span name, const char *problem)
 {
@@ -50,28 +53,61 @@ static int check_target(const struct address *target, bool may_reply, struct buf
                   ": the namespace holdfast is reserved");
 }
 
+/* The last item of the response with each token so far: open addressing, numbers from 1. Without
+ * memory for it the items are searched one by one. */
+struct tokens {
+    uint32_t *last;
+    size_t size; /* a power of two */
+};
+
+static void tokens_init(struct tokens *tokens, const struct function_response *response)
+{
+    tokens->size = 16;
+    while (tokens->size < 2 * response->delayed_count) tokens->size *= 2;
+    tokens->last = response->delayed_count == 0
+                       ? NULL
+                       : (uint32_t *)calloc(tokens->size, sizeof tokens->last[0]);
+}
+
+/* The item before i with the same token, or NULL; i takes its place. */
+static const struct effect_delayed *
+tokens_replace(struct tokens *tokens, const struct function_response *response, size_t i)
+{
+    struct span token = response->delayed[i].token;
+    for (size_t j = i; tokens->last == NULL && j-- > 0;)
+        if (span_equal(response->delayed[j].token, token)) return &response->delayed[j];
+    if (tokens->last == NULL) return NULL;
+    size_t at = hash_bytes(token) & (tokens->size - 1);
+    while (tokens->last[at] != 0 &&
+           !span_equal(response->delayed[tokens->last[at] - 1].token, token))
+        at = (at + 1) & (tokens->size - 1);
+    uint32_t before = tokens->last[at];
+    tokens->last[at] = (uint32_t)i + 1;
+    return before == 0 ? NULL : &response->delayed[before - 1];
+}
+
 /* Does a token live when the response reaches its item i? Earlier items of the same response count.
  */
 static bool token_lives(const struct image *image, const struct function_response *response,
-                        struct span id, size_t i)
+                        struct tokens *tokens, struct span id, size_t i)
 {
     struct span token = response->delayed[i].token;
-    for (size_t j = i; j-- > 0;)
-        if (span_equal(response->delayed[j].token, token)) return !response->delayed[j].is_cancel;
+    const struct effect_delayed *before = tokens_replace(tokens, response, i);
+    if (before != NULL) return !before->is_cancel;
     return timer_find_token(image, id, token) != NULL;
 }
 
 static int check_delayed(const struct image *image, const struct function_response *response,
-                         struct span id, size_t i, struct buffer *why)
+                         struct tokens *tokens, struct span id, size_t i, struct buffer *why)
 {
     const struct effect_delayed *delayed = &response->delayed[i];
     if (delayed->token.size > TOKEN_SIZE_MAX)
         return refuse(why, "the response uses cancel token", delayed->token,
                       ", which is longer than 1024 bytes");
+    bool lives = delayed->token.size > 0 && token_lives(image, response, tokens, id, i);
     if (delayed->is_cancel) return 0;
     int error = check_target(&delayed->target, false, why);
-    if (error != 0 || delayed->token.size == 0) return error;
-    if (!token_lives(image, response, id, i)) return 0;
+    if (error != 0 || !lives) return error;
     return refuse(why, "the response sends a delayed message with cancel token", delayed->token,
                   ", but one with this token waits already for this id");
 }
@@ -85,8 +121,11 @@ int effects_check(const struct image *image, const struct overlay *overlay, cons
         error = check_mutation(image, function, &response->mutations[i], why);
     for (size_t i = 0; error == 0 && i < response->message_count; i++)
         error = check_target(&response->messages[i].target, true, why);
+    struct tokens tokens;
+    tokens_init(&tokens, response);
     for (size_t i = 0; error == 0 && i < response->delayed_count; i++)
-        error = check_delayed(image, response, box_id(box), i, why);
+        error = check_delayed(image, response, &tokens, box_id(box), i, why);
+    free(tokens.last);
     for (size_t i = 0; error == 0 && i < response->egress_count; i++) {
         struct span egress = response->egress[i].name;
         if (egress_find(overlay, egress) == NULL)

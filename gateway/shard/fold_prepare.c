@@ -61,6 +61,7 @@ static void prepare_accept(struct need *n, struct reader *in)
     struct record_item item;
     record_accept_read(in, &accept);
     record_item_read(in, &item);
+    if (item.kind == ITEM_REPLY) n->error = ERROR_DAMAGED; /* only functions reply */
     need_item(n, &item, SPAN_EMPTY);
     need(n, entry_size(item.id.size, accept.key.size, item.reply_token.size));
 }
@@ -102,7 +103,10 @@ static void prepare_apply(struct need *n, struct reader *in, int64_t now_ms)
     }
     uint64_t delayed = reader_varint(in);
     for (uint64_t i = 0; i < delayed && !in->failed; i++)
-        if (!record_delayed_read(in, &item)) need_item(n, &item, apply.id);
+        if (!record_delayed_read(in, &item)) {
+            if (item.kind == ITEM_REPLY) n->error = ERROR_DAMAGED;
+            need_item(n, &item, apply.id);
+        }
     uint64_t letters = reader_varint(in);
     for (uint64_t i = 0; i < letters && !in->failed; i++) {
         struct record_egress egress;
@@ -114,15 +118,23 @@ static void prepare_apply(struct need *n, struct reader *in, int64_t now_ms)
     prepare_mutations(n, in, &apply, now_ms);
 }
 
+/* The order in which they are due; none twice. */
+static bool fires_before(const struct timer *a, const struct timer *b)
+{
+    return a->due.key < b->due.key || (a->due.key == b->due.key && a->due.tie < b->due.tie);
+}
+
 static void prepare_fire(struct need *n, struct reader *in)
 {
     uint64_t count = reader_varint(in);
+    const struct timer *before = NULL;
     for (uint64_t i = 0; i < count && !in->failed && n->error == 0; i++) {
         const struct timer *timer = timer_find_number(n->image, reader_varint(in));
-        if (timer == NULL)
+        if (timer == NULL || (before != NULL && !fires_before(before, timer)))
             n->error = ERROR_DAMAGED;
         else
             need(n, box_size(timer_target_id(timer)));
+        before = timer;
     }
 }
 
