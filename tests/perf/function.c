@@ -1,7 +1,7 @@
 /*
  * The function of the benchmarks, in C: bench/counter adds one per message to its state `count` (a
  * long) and sends the new value to whoever called. Prints its port, then serves until it is killed.
- *     function [PORT]
+ *     function [PORT | /path/of/a/unix/socket]
  */
 #include "perf/http.h"
 #include "wire/function.h"
@@ -118,9 +118,11 @@ static void welcome(int epoll, int listener)
 
 int main(int argc, char **argv)
 {
-    uint16_t port = argc > 1 ? (uint16_t)atoi(argv[1]) : 0;
+    const char *where = argc > 1 ? argv[1] : "0";
+    uint16_t port = (uint16_t)atoi(where); /* 0 for a path */
     struct work *work = calloc(1, sizeof *work);
-    int listener = http_listen(&port), epoll = epoll_create1(EPOLL_CLOEXEC);
+    int listener = where[0] == '/' ? http_listen_at(where) : http_listen(&port);
+    int epoll = epoll_create1(EPOLL_CLOEXEC);
     if (work == NULL || listener < 0 || epoll < 0) return 1;
     epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &(struct epoll_event){.events = EPOLLIN});
     printf("%u\n", port);

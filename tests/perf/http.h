@@ -33,6 +33,8 @@ void http_pipe_drop(struct http_pipe *pipe, size_t size);
 /* A TCP socket on loopback, non-blocking, TCP_NODELAY; -1. */
 int http_connect(uint16_t port);
 int http_listen(uint16_t *port);
+/* A Unix socket at a path that must not exist; -1. */
+int http_listen_at(const char *path);
 int http_accept(int listener);
 /* Monotonic microseconds. */
 int64_t now_us(void);

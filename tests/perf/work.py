@@ -37,12 +37,12 @@ class Programs:
         log.unlink(missing_ok=True)
         child = processes.spawn([self.path(name), *arguments], log=log)
 
-        def port():
+        def line():
             if child.poll() is not None:
                 raise RuntimeError(f"{name} ended with status {child.returncode}: {log.read_text()}")
             text = log.read_text()
-            return int(text) if text.endswith("\n") else None
-        return child, processes.wait_until(port, 60, f"{name} prints its port")
+            return text if text.endswith("\n") else None
+        return child, int(processes.wait_until(line, 60, f"{name} prints its port"))
 
     def load(self, port, **options):
         """Runs the load generator to its end."""
@@ -59,11 +59,13 @@ class Programs:
 class Bench:
     """One gateway with its function, started on empty data."""
 
-    def __init__(self, programs, folder, sizes, env=None):
+    def __init__(self, programs, folder, sizes, env=None, unix=False):
         self.programs, self.folder, self.sizes = programs, folder, sizes
         folder.mkdir(parents=True)
-        self.function, self.function_port = programs.serve("function", folder / "function.log")
-        module = gateways.endpoint("bench/*", f"http://127.0.0.1:{self.function_port}/statefun")
+        socket_path = [str(folder / "function.sock")] if unix else []
+        self.function, port = programs.serve("function", folder / "function.log", *socket_path)
+        url = f"http+unix://{socket_path[0]}/statefun" if unix else f"http://127.0.0.1:{port}/statefun"
+        module = gateways.endpoint("bench/*", url)
         self.gateway = gateways.Gateway(folder, module, env=env)
         self.gateway.port, self.gateway.admin_port = processes.free_ports(2)
 
@@ -231,6 +233,19 @@ def mixed(programs, folder, sizes, progress):
     finally:
         bench.close()
     return figures
+
+
+def by_unix_socket(programs, folder, sizes, progress):
+    """The same calls with the function behind a Unix socket, as a sidecar may have it."""
+    progress("unix socket")
+    bench = Bench(programs, folder, sizes, unix=True)
+    try:
+        bench.start()
+        bench.load(connections=64, seconds=0.5)
+        result, cost = bench.load(connections=64, keys=10000, seconds=sizes.seconds)
+        return {"unix.rate": result["rate"], "unix.cpu_us": cost["cpu_us"]}
+    finally:
+        bench.close()
 
 
 def counted(programs, folder, sizes, progress):
