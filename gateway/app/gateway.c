@@ -38,9 +38,20 @@ static int load(struct gateway *gateway, struct settings *settings)
 static int load_tokens(struct gateway *gateway, const struct settings *settings,
                        struct errmsg *errmsg)
 {
-    gateway->has_tokens = settings->gateway.token_file != NULL;
-    return gateway->has_tokens ? tokens_load(&gateway->tokens, settings->gateway.token_file, errmsg)
-                               : 0;
+    const char *path = settings->gateway.token_file;
+    int error = path == NULL ? 0 : tokens_load(&gateway->tokens, path, errmsg);
+    if (error == 0) gateway->has_tokens = path != NULL;
+    return error;
+}
+
+/* The listeners stay as they are: without tokens they would stand open, wherever they listen. */
+static int check_reload(const struct gateway *gateway, const struct settings *settings,
+                        struct errmsg *errmsg)
+{
+    if (!gateway->has_tokens || settings->gateway.token_file != NULL) return 0;
+    return errmsg_set(errmsg, ERROR_INVALID,
+                      "a token file is in force and the new settings name none: that takes a "
+                      "restart");
 }
 
 /* SIGHUP: what is wrong with the new files is told, and the old ones stay in force. */
@@ -54,8 +65,10 @@ static void reload(struct gateway *gateway)
             LOG_TEXT("why", "the module files have errors; nothing has changed"));
         return;
     }
+    engine_flush(&gateway->engine); /* answers may ask for the lock */
     pthread_rwlock_wrlock(&gateway->shared);
-    int error = load_tokens(gateway, &settings, &errmsg);
+    int error = check_reload(gateway, &settings, &errmsg);
+    if (error == 0) error = load_tokens(gateway, &settings, &errmsg);
     if (error == 0) error = wiring_configure(gateway, &settings, &errmsg);
     pthread_rwlock_unlock(&gateway->shared);
     if (error != 0) {
@@ -65,6 +78,7 @@ static void reload(struct gateway *gateway)
     }
     settings_close(&gateway->settings);
     gateway->settings = settings;
+    gateway->admin.tokens = gateway->has_tokens ? &gateway->tokens : NULL;
     LOG(LOG_INFO, "reloaded", LOG_NUMBER("endpoints", (int64_t)settings.endpoint_count));
 }
 
