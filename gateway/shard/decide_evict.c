@@ -17,29 +17,46 @@ static bool is_over(const struct shard *shard, const struct entry *entry, size_t
     return *early;
 }
 
-static void evict_list(struct shard *shard, uint32_t number, bool has_key, uint32_t least,
-                       struct shard_update *update)
+/* A run of entries of a slot, oldest first, that are over. */
+struct run {
+    uint32_t skip; /* older ones that are not: a caller may wait for hours */
+    uint32_t count;
+    uint32_t early_count;
+};
+
+static struct run find_run(const struct shard *shard, const struct list *list)
 {
-    struct list *list = entry_list(&shard->image.slots[number], has_key);
+    struct run run = {0};
     size_t bytes = shard->image.entry_bytes;
-    uint32_t count = 0, early_count = 0;
     LIST_EACH (list, link) {
         const struct entry *entry = CONTAINER_OF(link, struct entry, order);
         bool early;
-        if (count == EVICT_MAX || !is_over(shard, entry, bytes, &early)) break;
-        bytes -=
-            entry_size(entry->id_size, entry->key_size, entry->token_size) + entry->answer_size;
-        early_count += early;
-        count++;
+        if (is_over(shard, entry, bytes, &early)) {
+            if (run.count == EVICT_MAX) break;
+            bytes -=
+                entry_size(entry->id_size, entry->key_size, entry->token_size) + entry->answer_size;
+            run.early_count += early;
+            run.count++;
+        } else if (run.count > 0 || ++run.skip > EVICT_SKIP_MAX) {
+            break;
+        }
     }
-    if (count < least) return;
+    return run;
+}
+
+static void evict_list(struct shard *shard, uint32_t number, bool has_key, uint32_t least,
+                       struct shard_update *update)
+{
+    struct run run = find_run(shard, entry_list(&shard->image.slots[number], has_key));
+    if (run.count < least) return;
     struct buffer *body = emit_begin(shard);
     buffer_varint(body, number);
-    buffer_byte(body, has_key);
-    buffer_varint(body, count);
+    buffer_byte(body, (uint8_t)((has_key ? EVICT_WITH_KEY : 0) | (run.skip > 0 ? EVICT_SKIPS : 0)));
+    buffer_varint(body, run.count);
+    if (run.skip > 0) buffer_varint(body, run.skip);
     if (emit(shard, update, RECORD_EVICT) != 0) return;
-    shard->metrics.evicted += count;
-    shard->metrics.evicted_early += early_count;
+    shard->metrics.evicted += run.count;
+    shard->metrics.evicted_early += run.early_count;
 }
 
 void evict(struct shard *shard, uint32_t slot, uint32_t least, struct shard_update *update)

@@ -201,10 +201,14 @@ static void fold_cursor(struct image *image, struct reader *in)
 static void fold_evict(struct image *image, struct reader *in)
 {
     struct slot *slot = &image->slots[reader_varint(in)];
-    struct list *list = entry_list(slot, reader_byte(in) != 0);
+    uint8_t flags = reader_byte(in);
+    struct list *link = entry_list(slot, (flags & EVICT_WITH_KEY) != 0)->next;
     uint64_t count = reader_varint(in);
+    uint64_t skip = (flags & EVICT_SKIPS) != 0 ? reader_varint(in) : 0;
+    for (; skip > 0; skip--) link = link->next;
     for (; count > 0; count--) {
-        struct entry *entry = LIST_FIRST(list, struct entry, order);
+        struct entry *entry = CONTAINER_OF(link, struct entry, order);
+        link = link->next;
         image_touch(image, entry_id(entry));
         entry_remove(image, entry);
     }

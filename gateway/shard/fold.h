@@ -8,6 +8,9 @@
 
 #include "shard/image.h"
 
+/* A byte of EVICT: which entries, and that a number of older ones follows which stay. */
+enum { EVICT_WITH_KEY = 1, EVICT_SKIPS = 2 };
+
 /* ERROR_MEMORY; ERROR_DAMAGED: the record does not fit this image (only in replay: decide makes
    fitting ones); ERROR_NEWER_FORMAT: an unknown kind that may not be skipped. The image is as
    before. */

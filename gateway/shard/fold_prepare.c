@@ -188,13 +188,15 @@ static void prepare_cursor(struct need *n, struct reader *in)
 static void prepare_evict(struct need *n, struct reader *in)
 {
     uint64_t slot = reader_varint(in);
-    bool has_key = reader_byte(in) != 0;
+    uint8_t flags = reader_byte(in);
     uint64_t count = reader_varint(in);
-    if (slot >= SLOTS) {
+    uint64_t skip = (flags & EVICT_SKIPS) != 0 ? reader_varint(in) : 0;
+    if (slot >= SLOTS || flags > (EVICT_WITH_KEY | EVICT_SKIPS) || skip > UINT64_MAX - count) {
         n->error = ERROR_DAMAGED;
         return;
     }
-    const struct list *head = entry_list(&n->image->slots[slot], has_key);
+    count += skip;
+    const struct list *head = entry_list(&n->image->slots[slot], (flags & EVICT_WITH_KEY) != 0);
     for (const struct list *link = head->next; count > 0; link = link->next, count--) {
         if (link == head) {
             n->error = ERROR_DAMAGED;

@@ -21,9 +21,10 @@ enum {
         16, /* in a row for one address: a function whose time to live is never the same */
     CULPRIT_KILLS = 3, /* lost or timed-out calls as the only one, until the address is to blame */
     EVICT_MAX = 64,    /* idempotency entries evicted per record */
-    EVICT_LOT = 4,     /* calls that are over in a slot before an accept evicts them */
-    PURGE_MAX = 64,    /* addresses of a slot whose values are purged at once */
-    SWEEP_SLOTS = 64,  /* slots looked at per sweep for expired entries and values */
+    EVICT_SKIP_MAX = 64, /* older entries that are looked at in vain for one to evict */
+    EVICT_LOT = 4,       /* calls that are over in a slot before an accept evicts them */
+    PURGE_MAX = 64,      /* addresses of a slot whose values are purged at once */
+    SWEEP_SLOTS = 64,    /* slots looked at per sweep for expired entries and values */
 };
 
 #define RETRY_FIRST_MS 10

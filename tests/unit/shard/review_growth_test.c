@@ -112,3 +112,40 @@ Test(growth, keys_come_in_order_and_once)
     }
     fixture_close(f);
 }
+
+static waiter_t call_in_slot(struct fixture *f, int n, const char *token)
+{
+    return fixture_message(f,
+                           &(struct event_message){.target = fixture_address("t/a", id_in_slot(n)),
+                                                   .argument = fixture_value("x"),
+                                                   .reply_token = span_text(token),
+                                                   .delay_ms = -1});
+}
+
+static void reply(struct fixture *f, int n, const char *token)
+{
+    RESULT(CALL("t/a", id_in_slot(n)), SENDS(to("holdfast/reply", token, "answer")));
+}
+
+Test(growth, a_caller_who_waits_does_not_keep_what_came_after_it)
+{
+    struct fixture *f = fixture_open();
+    f->endpoints[0].window_max = 100;
+    fixture_configure(f);
+    waiter_t patient = call_in_slot(f, 0, "patient");
+    reply(f, 0, "somebody else");
+    for (int i = 1; i <= 10; i++) {
+        char token[16];
+        snprintf(token, sizeof token, "token%d", i);
+        cr_expect_eq(KIND(call_in_slot(f, i, token)), NO_ANSWER);
+        reply(f, i, token);
+    }
+    cr_expect_lt(fixture_metrics(f).entries, 8, "delivered calls go");
+    fixture_pass(f, 70000);
+    cr_expect_eq(fixture_metrics(f).entries, 1, "who waits stays");
+    cr_expect_eq(KIND(patient), NO_ANSWER);
+    fixture_crash(f);
+    fixture_pass(f, 800000);
+    cr_expect_eq(fixture_metrics(f).entries, 0);
+    fixture_close(f);
+}
