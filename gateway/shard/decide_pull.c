@@ -20,15 +20,27 @@ static bool find_lane(struct shard *shard, const struct event_pull *pull, struct
     return declared || *lane != NULL;
 }
 
+/* The first letter after a cursor, or the head; from the nearer end, since a reader that follows
+ * without an ack asks for the newest of many. */
+static const struct list *first_after(const struct lane *lane, uint64_t after)
+{
+    const struct list *head = &lane->letters, *link = head->next;
+    if (link == head || CONTAINER_OF(link, const struct letter, link)->cursor > after) return link;
+    if (after - CONTAINER_OF(link, const struct letter, link)->cursor < lane->last - after) {
+        while (link != head && CONTAINER_OF(link, const struct letter, link)->cursor <= after)
+            link = link->next;
+        return link;
+    }
+    while (CONTAINER_OF(head->prev, const struct letter, link)->cursor > after) head = head->prev;
+    return head;
+}
+
 static bool is_there(const struct shard *shard, const struct lane *lane, uint64_t after)
 {
     if (lane == NULL || list_empty(&lane->letters)) return false;
-    if (lane->last <= after) return false;
-    LIST_EACH (&lane->letters, link) {
-        const struct letter *letter = CONTAINER_OF(link, struct letter, link);
-        if (letter->cursor > after) return letter->seq <= shard->overlay.durable_seq;
-    }
-    return false;
+    const struct list *link = first_after(lane, after);
+    return link != &lane->letters &&
+           CONTAINER_OF(link, const struct letter, link)->seq <= shard->overlay.durable_seq;
 }
 
 static int take(struct shard *shard, struct lane *lane, uint64_t through,
@@ -49,9 +61,9 @@ static uint64_t write_rows(struct shard *shard, const struct lane *lane, uint64_
     uint64_t last = after;
     uint32_t count = 0;
     buffer_clear(&shard->scratch);
-    LIST_EACH (&lane->letters, link) {
-        const struct letter *letter = CONTAINER_OF(link, struct letter, link);
-        if (letter->cursor <= after) continue;
+    const struct list *link = first_after(lane, after);
+    for (; link != &lane->letters; link = link->next) {
+        const struct letter *letter = CONTAINER_OF(link, const struct letter, link);
         if (letter->seq > shard->overlay.durable_seq || count == max) break;
         if (count > 0 && shard->scratch.size + letter->size > PULL_BYTES_MAX) break;
         buffer_varint(&shard->scratch, letter->cursor);
