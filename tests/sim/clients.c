@@ -168,7 +168,7 @@ void consumer_pulls(struct world *world)
     struct shard_event event = {
         .kind = EVENT_PULL,
         .pull = {.egress = SPAN_LITERAL("t/out"), .after = world->egress_count, .max = 0}};
-    if (chance(world, 30)) event.pull.after = world->egress_acked; /* look again */
+    if (!world->calm && chance(world, 30)) event.pull.after = world->egress_acked; /* look again */
     event.pull.max = pick(world, 5);
     event.pull.wait = chance(world, 30) && !world->calm;
     world_ask(world, &event, WAIT_EGRESS, (uint32_t)event.pull.after);
