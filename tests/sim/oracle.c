@@ -43,6 +43,7 @@ void world_settle(struct world *world)
         turn(world);
     }
     world->pulling = false;
+    world_durable(world, world->ledger.count);
     for (uint64_t before = UINT64_MAX; before != world->egress_count;) {
         before = world->egress_count;
         for (int i = 0; i < 5; i++) consumer_pulls(world);
