@@ -27,6 +27,7 @@ static void set_timer(struct snapshotter *snapshotter, int64_t delay_us)
 static void woken(struct loop_timer *timer)
 {
     struct snapshotter *snapshotter = CONTAINER_OF(timer, struct snapshotter, timer);
+    snapshotter->look_at_us = 0;
     loop_touch(engine_of(snapshotter)->loop);
 }
 
@@ -167,27 +168,53 @@ static bool is_due(struct snapshotter *snapshotter)
     return metrics.bytes_since_trim >= options->journal_bytes;
 }
 
-/* While records come in there are turns, and so looks; without any there is nothing to snapshot. */
+static void wake_by(struct snapshotter *snapshotter, int64_t at_us)
+{
+    if (snapshotter->timer.set && snapshotter->timer.node.key <= at_us) return;
+    loop_timer_set(engine_of(snapshotter)->loop, &snapshotter->timer, at_us);
+}
+
+/* When time alone makes one due. */
+static int64_t due_at_us(const struct snapshotter *snapshotter)
+{
+    int64_t at_us = snapshotter->options.every_ms > 0
+                        ? snapshotter->last_us + snapshotter->options.every_ms * 1000
+                        : INT64_MAX;
+    int64_t barred_us = snapshotter->not_before_us;
+    if (barred_us <= clock_mono_us()) return at_us;
+    return at_us == INT64_MAX || at_us < barred_us ? barred_us : at_us;
+}
+
+/* At most once in LOOK_US while records come in, once more after the last of them, and then when
+ * the time has come: at rest nothing wakes up. */
 static void look(struct snapshotter *snapshotter)
 {
-    if (snapshotter->timer.set && list_empty(&snapshotter->waiters)) return;
+    struct engine *engine = engine_of(snapshotter);
+    int64_t now_us = loop_now_us(engine->loop);
+    uint64_t seq = shard_seq(engine->shard);
+    if (list_empty(&snapshotter->waiters) && now_us < snapshotter->look_at_us) {
+        if (seq != snapshotter->seen_seq) wake_by(snapshotter, snapshotter->look_at_us);
+        return;
+    }
     if (is_due(snapshotter)) {
         begin(snapshotter);
         set_timer(snapshotter, 0);
-    } else if (shard_seq(engine_of(snapshotter)->shard) > snapshotter->newest.seq + 1) {
-        int64_t left_us =
-            snapshotter->options.every_ms * 1000 - (clock_mono_us() - snapshotter->last_us);
-        struct journal_metrics metrics;
-        journal_metrics(engine_of(snapshotter)->journal, &metrics);
-        /* Far from the limit there is no need to look every second. */
-        bool near =
-            snapshotter->options.journal_bytes > 0 && metrics.commits != snapshotter->seen_commits;
-        snapshotter->seen_commits = metrics.commits;
-        if (near) left_us = LOOK_US;
-        int64_t barred_us = snapshotter->not_before_us - clock_mono_us();
-        if (left_us < barred_us) left_us = barred_us;
-        if (left_us > 0) set_timer(snapshotter, left_us);
+        return;
     }
+    snapshotter->look_at_us = now_us + LOOK_US;
+    /* What came last may not be in the journal's count yet. */
+    if (seq != snapshotter->seen_seq) wake_by(snapshotter, snapshotter->look_at_us);
+    snapshotter->seen_seq = seq;
+    int64_t due_us = due_at_us(snapshotter);
+    if (seq > snapshotter->newest.seq + 1 && due_us != INT64_MAX) wake_by(snapshotter, due_us);
+}
+
+/* There may be no other turn for long: the next one is thought of now. */
+static void end(struct snapshotter *snapshotter)
+{
+    loop_timer_clear(engine_of(snapshotter)->loop, &snapshotter->timer);
+    snapshotter->look_at_us = 0;
+    look(snapshotter);
 }
 
 void snapshotter_turn(struct snapshotter *snapshotter)
@@ -208,6 +235,8 @@ void snapshotter_turn(struct snapshotter *snapshotter)
         set_timer(snapshotter, POLL_US / 10);
     else if (snapshotter->phase != SNAPSHOTTER_IDLE)
         set_timer(snapshotter, POLL_US);
+    else
+        end(snapshotter);
 }
 
 void snapshotter_now(struct snapshotter *snapshotter, struct snapshot_waiter *waiter)

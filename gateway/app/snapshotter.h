@@ -40,7 +40,8 @@ struct snapshotter {
     struct snapshot_info newest; /* published; seq 0: none */
     bool pressed;                /* the disk is short of room: a snapshot lets go of journal */
     uint64_t cut_seq;
-    uint64_t seen_commits; /* of the journal, when it was last looked at */
+    uint64_t seen_seq;  /* of the shard, when it was last looked whether one is due … */
+    int64_t look_at_us; /* … and not again before */
     int64_t begun_us;
     int64_t last_us; /* begin of the last one, or of the process */
     int64_t took_us;

@@ -225,6 +225,34 @@ struct image offline_image(void)
     return image;
 }
 
+/* ---- Snapshots ---- */
+
+static void told(struct snapshot_waiter *waiter, int error, const struct snapshot_info *info,
+                 const char *why)
+{
+    struct asked *asked = (struct asked *)waiter;
+    asked->told++;
+    asked->error = error;
+    asked->info = *info;
+    snprintf(asked->why, sizeof asked->why, "%s", why);
+}
+
+void ask_for_snapshot(struct asked *asked)
+{
+    *asked = (struct asked){.waiter = {.done = told}};
+    snapshotter_now(&world.engine.snapshotter, &asked->waiter);
+    cr_assert_eq(asked->told, 0, "never from within the call");
+}
+
+void take_snapshot(void)
+{
+    struct asked asked;
+    ask_for_snapshot(&asked);
+    UNTIL(asked.told > 0);
+    cr_assert_eq(asked.error, 0, "%s", asked.why);
+    cr_assert_eq(asked.told, 1);
+}
+
 /* ---- Clients ---- */
 
 static void answered(struct port_waiter *waiter, const struct shard_answer *answer)
@@ -268,4 +296,18 @@ void leave(struct client *client)
 {
     struct shard_event event = {.kind = EVENT_DETACH, .waiter = waiter_of(&client->waiter)};
     port_submit(&world.engine.port, &event);
+}
+
+void send_some(unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        char id[20];
+        snprintf(id, sizeof id, "id-%u", i % 17);
+        send_to(NULL, i % 3 == 0 ? "b/f" : "a/f", id);
+    }
+}
+
+void settle(void)
+{
+    UNTIL((fake_results(), turn(), fake_invoke.open == 0 && durable() == live_seq()));
 }

@@ -73,6 +73,20 @@ struct image {
 };
 struct image offline_image(void);
 
+/* ---- Snapshots ---- */
+
+struct asked {
+    struct snapshot_waiter waiter; /* first */
+    unsigned told;
+    int error;
+    struct snapshot_info info;
+    char why[320];
+};
+
+void ask_for_snapshot(struct asked *asked);
+/* Takes one, which has to work. */
+void take_snapshot(void);
+
 /* ---- Clients ---- */
 
 struct client {
@@ -91,5 +105,9 @@ void client_init(struct client *client);
 void send_to(struct client *client, const char *type, const char *id);
 void call_to(struct client *client, const char *type, const char *id, const char *token);
 void leave(struct client *client);
+/* Messages to 17 addresses that nobody waits for. */
+void send_some(unsigned count);
+/* Lets the functions answer until nothing is open and all is durable. */
+void settle(void);
 
 #endif
