@@ -98,7 +98,7 @@ struct work {
     struct effect_egress egress[64];
     struct effect_mutation mutations[4];
     struct buffer values[192];
-    char ids[192][24];
+    char ids[192][40];
     uint32_t used;
 };
 
@@ -159,6 +159,21 @@ static void cancel(struct work *work)
     work->deed->cancel_count++;
 }
 
+/* Whoever knows the token may reply: from another slot than the caller's entry. */
+static void reply_for_another(struct work *work)
+{
+    struct world *world = work->world;
+    uint32_t number = 1 + pick(world, world->notes_count - 1);
+    if (!world->notes[number].is_call) return;
+    char *token = work->ids[work->used];
+    snprintf(token, 40, "reply%u.%u", number, pick(world, world->notes[number].tries));
+    work->messages[work->response.message_count++] = (struct effect_message){
+        {NAME_REPLY, span_text(token)}, value(work, number, world->deeds_count - 1)};
+    work->used++;
+    *ADD(world, replies) = number;
+    work->deed->reply_count++;
+}
+
 static void handle(struct work *work, uint32_t number, struct address caller)
 {
     struct world *world = work->world;
@@ -174,6 +189,7 @@ static void handle(struct work *work, uint32_t number, struct address caller)
             .argument = value(work, world->deeds_count - 1, work->deed->egress_count++)};
         work->used++;
     }
+    if (chance(world, 15)) reply_for_another(work);
     if (!span_equal(caller.type, NAME_REPLY) || !(world->calm || chance(world, 70))) return;
     work->messages[work->response.message_count++] =
         (struct effect_message){caller, value(work, number, world->deeds_count - 1)};
