@@ -141,6 +141,8 @@ static int listen_all(struct front *front, const struct front *first, struct err
 
 static void obey(struct front *front)
 {
+    front->ingress.disk_hangs =
+        atomic_load_explicit(&front->orders.disk_hangs, memory_order_relaxed);
     front->ingress.disk_full = atomic_load_explicit(&front->orders.disk_full, memory_order_relaxed);
     bool draining = atomic_load_explicit(&front->orders.draining, memory_order_relaxed);
     if (draining && !front->ingress.draining) egress_drain(&front->egress);
@@ -159,10 +161,13 @@ static void order_came(struct loop_signal *signal)
     obey(CONTAINER_OF(signal, struct front, ordered));
 }
 
-void front_order(struct front *front, bool draining, bool disk_full)
+void front_order(struct front *front)
 {
-    atomic_store_explicit(&front->orders.draining, draining, memory_order_relaxed);
-    atomic_store_explicit(&front->orders.disk_full, disk_full, memory_order_relaxed);
+    const struct gateway *gateway = front->gateway;
+    struct front_orders *orders = &front->orders;
+    atomic_store_explicit(&orders->draining, gateway->drain != DRAIN_NOT, memory_order_relaxed);
+    atomic_store_explicit(&orders->disk_full, gateway->disk_full, memory_order_relaxed);
+    atomic_store_explicit(&orders->disk_hangs, gateway->disk_hangs, memory_order_relaxed);
     if (front->threaded)
         loop_signal_send(&front->ordered);
     else

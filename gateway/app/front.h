@@ -23,6 +23,7 @@ struct gateway;
 struct front_orders {
     atomic_bool draining;
     atomic_bool disk_full;
+    atomic_bool disk_hangs;
     atomic_bool stop;
 };
 
@@ -58,8 +59,8 @@ int front_open(struct front *front, struct gateway *gateway, struct loop *loop,
 int front_open_thread(struct front *front, struct gateway *gateway, const struct front *first,
                       struct errmsg *errmsg) MUST_USE;
 int front_start(struct front *front) MUST_USE;
-/* From the engine's thread. */
-void front_order(struct front *front, bool draining, bool disk_full);
+/* From the engine's thread: what the gateway says of drain and disk has changed. */
+void front_order(struct front *front);
 /* Ends the thread, if there is one, and what it served; the engine must still live. */
 void front_stop(struct front *front);
 void front_close(struct front *front);

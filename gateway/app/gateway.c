@@ -8,7 +8,12 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { LOOK_US = 100000, LOOK_WHILE_FULL_US = 500000, ROOM_KEPT_BYTES = 16 << 20 };
+enum {
+    LOOK_US = 100000,
+    LOOK_WHILE_PENDING_US = 500000,
+    HANGING_US = 5000000, /* as /readyz */
+    ROOM_KEPT_BYTES = 16 << 20
+};
 
 static void engine_failed(void *context, const char *why)
 {
@@ -114,6 +119,13 @@ static bool is_disk_full(struct gateway *gateway)
     return room < (gateway->disk_full ? kept + kept / 4 : kept);
 }
 
+static bool is_disk_hanging(struct gateway *gateway)
+{
+    struct journal_metrics journal;
+    journal_metrics(gateway->engine.journal, &journal);
+    return journal.sync_running_us >= HANGING_US;
+}
+
 static void look_again(struct loop_timer *timer)
 {
     loop_touch(&CONTAINER_OF(timer, struct gateway, look_timer)->loop);
@@ -124,17 +136,22 @@ static void turn_ended(struct loop_turn_end *turn_end)
     struct gateway *gateway = CONTAINER_OF(turn_end, struct gateway, turn_end);
     int64_t now_us = loop_now_us(&gateway->loop);
     drain_turn(gateway);
+    /* What is not durable yet, or refused, is looked at again even if nothing else turns the loop.
+     */
+    bool pending = journal_durable(gateway->engine.journal) < shard_seq(gateway->engine.shard) ||
+                   gateway->disk_full || gateway->disk_hangs;
+    if (pending && !gateway->look_timer.set)
+        loop_timer_set(&gateway->loop, &gateway->look_timer, now_us + LOOK_WHILE_PENDING_US);
     if (now_us - gateway->looked_us < LOOK_US) return;
     gateway->looked_us = now_us;
     bool full = is_disk_full(gateway);
+    bool hangs = is_disk_hanging(gateway);
     gateway->engine.snapshotter.pressed = full;
-    if (full) loop_timer_set(&gateway->loop, &gateway->look_timer, now_us + LOOK_WHILE_FULL_US);
-    if (full == gateway->disk_full) return;
+    if (full == gateway->disk_full && hangs == gateway->disk_hangs) return;
+    if (full != gateway->disk_full) LOG_BARE(LOG_WARN, full ? "disk_full" : "disk_has_room");
+    if (hangs != gateway->disk_hangs) LOG_BARE(LOG_WARN, hangs ? "disk_hangs" : "disk_answers");
     gateway->disk_full = full;
-    if (full)
-        LOG_BARE(LOG_WARN, "disk_full");
-    else
-        LOG_BARE(LOG_INFO, "disk_has_room");
+    gateway->disk_hangs = hangs;
     wiring_order(gateway);
 }
 

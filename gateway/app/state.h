@@ -36,6 +36,7 @@ struct gateway {
     const struct span *topics; /* of the playground's egress */
     size_t topic_count;
     bool disk_full;
+    bool disk_hangs;
     struct loop_timer
         look_timer; /* while it is: refused requests alone may not turn this thread's loop */
     struct loop_turn_end turn_end;

@@ -230,6 +230,5 @@ int wiring_listen(struct gateway *gateway, struct errmsg *errmsg)
 
 void wiring_order(struct gateway *gateway)
 {
-    for (size_t i = 0; i < gateway->front_count; i++)
-        front_order(&gateway->fronts[i], gateway->drain != DRAIN_NOT, gateway->disk_full);
+    for (size_t i = 0; i < gateway->front_count; i++) front_order(&gateway->fronts[i]);
 }

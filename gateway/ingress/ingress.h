@@ -41,6 +41,7 @@ struct ingress {
     /* Set by the app at any time: what would add work is refused with 503. */
     bool draining;
     bool disk_full;
+    bool disk_hangs;
     /* private: memory of the message on its way to the port, kept for the next one */
     struct buffer text;
     struct buffer argument;

@@ -59,7 +59,8 @@ bool refusal_of(const struct ingress *ingress, const struct shard_answer *answer
     if (answer->kind == ANSWER_CONFLICT && mentions(answer->text, "cancel token")) {
         refusal->status = 409;
         refusal->code = "cancel-token-in-use";
-    } else if (answer->kind == ANSWER_FULL && (ingress->draining || ingress->disk_full)) {
+    } else if (answer->kind == ANSWER_FULL &&
+               (ingress->draining || ingress->disk_full || ingress->disk_hangs)) {
         refusal->status = 503;
     }
     return true;
@@ -96,8 +97,12 @@ bool refuse_new_work(struct ingress *ingress, struct http_request *request)
         http_problem(request, 503, "disk-full",
                      "The gateway's disk is full: nothing new is accepted until there is room.",
                      SPAN_EMPTY, 10);
+    } else if (ingress->disk_hangs) {
+        http_problem(request, 503, "disk-hangs",
+                     "The gateway's disk does not answer: nothing new is accepted until it does.",
+                     SPAN_EMPTY, 10);
     }
-    return ingress->draining || ingress->disk_full;
+    return ingress->draining || ingress->disk_full || ingress->disk_hangs;
 }
 
 bool access_allowed(struct ingress *ingress, struct http_request *request,

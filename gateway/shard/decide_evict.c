@@ -12,7 +12,9 @@ static bool is_over(const struct shard *shard, const struct entry *entry, size_t
     if (entry->gated > 0 || !list_empty(&entry->waiters)) return false;
     int64_t window_ms = entry->key_size > 0 ? config->dedup_window_ms : config->reply_keep_ms;
     if (shard->overlay.now_ms - entry->created_ms >= window_ms) return true;
-    if (entry->key_size == 0 && entry->delivered) return true;
+    if (entry->key_size == 0 && entry->delivered_ms > 0 &&
+        shard->overlay.now_ms - entry->delivered_ms >= DELIVERED_KEEP_MS)
+        return true;
     *early = config->dedup_bytes_max > 0 && bytes > config->dedup_bytes_max;
     return *early;
 }

@@ -220,7 +220,7 @@ void endpoint_failed(struct shard *shard, struct endpoint *endpoint, int64_t ret
     if (!open) endpoint->failures++;
     endpoint->window = endpoint->config.window_max > 0;
     int64_t wait_ms = open ? 0 : backoff_ms(overlay, endpoint->failures - 1);
-    if (retry_after_ms > RETRY_MOST_MS) retry_after_ms = RETRY_MOST_MS;
+    if (retry_after_ms > RETRY_AFTER_MOST_MS) retry_after_ms = RETRY_AFTER_MOST_MS;
     if (retry_after_ms > wait_ms) wait_ms = retry_after_ms;
     if (overlay->now_ms + wait_ms > endpoint->open_until_ms)
         endpoint->open_until_ms = overlay->now_ms + wait_ms;

@@ -143,7 +143,7 @@ struct entry {
     struct list answered;         /* in image.answered when fold has set the answer */
     struct list waiters;          /* overlay */
     uint32_t gated;               /* overlay: answers on their way to a waiter */
-    bool delivered;               /* overlay: a waiter has got the answer */
+    int64_t delivered_ms;         /* overlay: a waiter has got the answer; 0: not yet */
     uint32_t type;
     uint32_t id_size;
     uint32_t key_size;
@@ -208,7 +208,8 @@ struct image {
     uint32_t function_capacity;
     struct slot *slots; /* SLOTS of them */
     struct heap timers;
-    bool has_expiry; /* some state of some function may expire */
+    uint64_t letter_seq; /* of the newest egress record; not part of the digest */
+    bool has_expiry;     /* some state of some function may expire */
     struct table timers_by_number;
     struct table replies; /* entries by reply token */
     struct list lanes;

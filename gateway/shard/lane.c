@@ -38,6 +38,7 @@ void lane_put(struct image *image, struct lane *lane, uint64_t cursor, uint64_t 
     if (bytes.size > 0) memcpy(letter->bytes, bytes.at, bytes.size);
     list_append(&lane->letters, &letter->link);
     lane->last = cursor;
+    image->letter_seq = seq;
     lane->count++;
     lane->bytes += letter_size(letter);
     image->letter_count++;

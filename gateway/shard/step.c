@@ -175,7 +175,8 @@ int shard_step(struct shard *shard, const struct shard_event *event, struct shar
     replies_release(shard, update);
     settle_all(shard, update);
     dispatch(shard, update);
-    if (!list_empty(&shard->overlay.lane_waits) && shard->image.seq > shard->overlay.durable_seq)
+    if (!list_empty(&shard->overlay.lane_waits) &&
+        shard->image.letter_seq > shard->overlay.durable_seq)
         update->commit_wanted = true;
     memory_unreserve(&shard->image.memory);
     reuse_buffer(&shard->scratch);

@@ -133,7 +133,7 @@ static void release(struct shard *shard, struct wait *wait, struct shard_update 
 {
     if (wait->waiter != 0) answer_wait(shard, wait, update);
     if (wait->waiter != 0 && wait->entry != NULL && wait->kind == ANSWER_REPLY)
-        wait->entry->delivered = true;
+        wait->entry->delivered_ms = shard->overlay.now_ms;
     wait_free(shard, wait);
 }
 

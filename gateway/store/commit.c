@@ -198,6 +198,8 @@ int commit_mark(struct journal *journal, enum frame_kind kind, struct span body,
 }
 
 /* Mutex held, free meanwhile. A failure here is as final as any. */
+static void tell(struct journal *journal);
+
 static void seal(struct journal *journal)
 {
     struct errmsg errmsg = {{0}};
@@ -207,6 +209,7 @@ static void seal(struct journal *journal)
     int error = commit_mark(journal, FRAME_SEAL, SPAN_EMPTY, 0, &errmsg);
     pthread_mutex_lock(&journal->mutex);
     if (error != 0) commit_fail(journal, error, &errmsg);
+    if (error != 0) tell(journal); /* nobody waits for a seal, but the end must come at once */
 }
 
 static bool group_ready(const struct journal *journal)
