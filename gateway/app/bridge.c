@@ -32,7 +32,12 @@ static size_t event_spans(struct shard_event *event, struct span *spans[SPANS_MA
         spans[count++] = &event->message.cancel_token;
         spans[count++] = &event->message.traceparent;
         return count;
-    case EVENT_ATTACH: spans[count++] = &event->reply_token; return count;
+    case EVENT_ATTACH:
+        spans[count++] = &event->reply_token;
+        spans[count++] = &event->call_target.type;
+        spans[count++] = &event->call_target.id;
+        spans[count++] = &event->call_key;
+        return count;
     case EVENT_CANCEL:
         spans[count++] = &event->cancel.id;
         spans[count++] = &event->cancel.token;

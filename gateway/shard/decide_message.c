@@ -218,10 +218,22 @@ static void answer_pending(struct shard *shard, waiter_t waiter, const struct en
     wait_gate(shard, wait, entry->seq, update);
 }
 
+/* By its key even when its window is over: whoever asks may have waited for longer than that. */
+static struct entry *find_call(const struct shard *shard, const struct shard_event *event)
+{
+    struct address target = event->call_target;
+    struct entry *entry = entry_find_token(&shard->image, event->reply_token);
+    if (entry != NULL || event->call_key.size == 0) return entry;
+    uint32_t type = dictionary_find(&shard->image, target.type);
+    if (type == 0) return NULL;
+    entry = entry_find_key(&shard->image, type, target.id, event->call_key);
+    return entry == NULL || entry->token_size == 0 ? NULL : entry;
+}
+
 void decide_attach(struct shard *shard, const struct shard_event *event,
                    struct shard_update *update)
 {
-    struct entry *entry = entry_find_token(&shard->image, event->reply_token);
+    struct entry *entry = find_call(shard, event);
     if (entry == NULL) {
         answer_text(update, event->waiter, ANSWER_NOT_FOUND,
                     "no such reply: unknown, or kept no longer");

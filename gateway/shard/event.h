@@ -65,7 +65,7 @@ struct shard_config {
 enum shard_event_kind {
     EVENT_CONFIG,
     EVENT_MESSAGE,  /* something from outside for an address */
-    EVENT_ATTACH,   /* wait for the reply to a call made earlier */
+    EVENT_ATTACH,   /* the reply to a call made earlier, or whether it is accepted */
     EVENT_DETACH,   /* the waiter is gone: forget it, answer nothing */
     EVENT_CANCEL,   /* a delayed message */
     EVENT_RESPONSE, /* the outcome of a dispatched invocation: exactly one for each */
@@ -164,7 +164,13 @@ struct shard_event {
     union {
         struct shard_config config;
         struct event_message message;
-        struct span reply_token; /* ATTACH */
+        struct { /* ATTACH */
+            struct span reply_token;
+            /* May be empty. When nothing has the token, the call to this address with this key is
+               meant: a caller with a key may have joined one whose token it does not know. */
+            struct address call_target;
+            struct span call_key;
+        };
         struct {
             struct span id, token;
         } cancel;
