@@ -59,6 +59,33 @@ static int check_reload(const struct gateway *gateway, const struct settings *se
                       "restart");
 }
 
+static void warn_if(bool changed, const char *setting)
+{
+    if (changed)
+        LOG(LOG_WARN, "restart_needed", LOG_TEXT("setting", setting),
+            LOG_TEXT("why", "a reload does not change it in a running gateway"));
+}
+
+static bool differs(const char *a, const char *b)
+{
+    return a == NULL || b == NULL ? a != b : strcmp(a, b) != 0;
+}
+
+/* What a reload takes no notice of is said, not passed over. */
+static void warn_of_restart(const struct gateway *gateway, const struct gateway_settings *next)
+{
+    const struct gateway_settings *now = &gateway->settings.gateway;
+    warn_if(differs(now->data, next->data), "data");
+    warn_if(differs(now->listen, next->listen), "listen");
+    warn_if(differs(now->admin, next->admin), "admin");
+    warn_if(now->workers != next->workers, "workers");
+    warn_if(now->snapshot_every_ms != next->snapshot_every_ms, "snapshotEvery");
+    warn_if(now->snapshot_bytes != next->snapshot_bytes, "snapshotBytes");
+    warn_if(differs(now->tls_cert, next->tls_cert) || differs(now->tls_key, next->tls_key) ||
+                differs(now->tls_client_ca, next->tls_client_ca),
+            "tls");
+}
+
 /* SIGHUP: what is wrong with the new files is told, and the old ones stay in force. */
 static void reload(struct gateway *gateway)
 {
@@ -81,6 +108,7 @@ static void reload(struct gateway *gateway)
         settings_close(&settings);
         return;
     }
+    warn_of_restart(gateway, &settings.gateway);
     settings_close(&gateway->settings);
     gateway->settings = settings;
     gateway->admin.tokens = gateway->has_tokens ? &gateway->tokens : NULL;

@@ -135,7 +135,7 @@ Test(growth, a_caller_who_waits_does_not_keep_what_came_after_it)
     waiter_t patient = call_in_slot(f, 0, "patient");
     reply(f, 0, "somebody else");
     for (int i = 1; i <= 10; i++) {
-        char token[16];
+        char token[32];
         snprintf(token, sizeof token, "token%d", i);
         cr_expect_eq(KIND(call_in_slot(f, i, token)), NO_ANSWER);
         reply(f, i, token);
