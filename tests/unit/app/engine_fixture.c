@@ -1,6 +1,5 @@
 #include "unit/app/engine_fixture.h"
 
-#include "os/clock.h"
 #include "os/log.h"
 #include "store/check.h"
 #include "unit/app/fake_invoke.h"
@@ -90,7 +89,10 @@ void world_begin(void)
     faults_clear();
     file_fault_set(fault, NULL);
     log_level_set(LOG_ERROR);
-    cr_assert_eq(loop_init(&world.loop), 0);
+    world.gateway = calloc(1, sizeof *world.gateway);
+    world.loop = &world.gateway->loop;
+    world.engine = &world.gateway->engine;
+    cr_assert_eq(loop_init(world.loop), 0);
 }
 
 void world_end(void)
@@ -98,7 +100,8 @@ void world_end(void)
     faults_clear();
     if (world.open) world_close();
     file_fault_set(NULL, NULL);
-    loop_close(&world.loop);
+    loop_close(world.loop);
+    free(world.gateway);
     remove_tree(world.directory);
 }
 
@@ -113,24 +116,24 @@ static void failed(void *context, const char *why)
 
 uint64_t durable(void)
 {
-    return journal_durable(world.engine.journal);
+    return journal_durable(world.engine->journal);
 }
 
 uint64_t live_seq(void)
 {
-    return shard_seq(world.engine.shard);
+    return shard_seq(world.engine->shard);
 }
 
 void world_open(void)
 {
     struct errmsg errmsg = {{0}};
     struct engine_options options = {.directory = world.directory,
-                                     .loop = &world.loop,
+                                     .loop = world.loop,
                                      .snapshot_bytes = world.snapshot_bytes,
                                      .snapshot_every_ms = world.snapshot_every_ms,
                                      .failed = failed,
                                      .failed_context = &world};
-    cr_assert_eq(engine_open(&world.engine, &options, &errmsg), 0, "%s", errmsg.text);
+    cr_assert_eq(engine_open(world.engine, &options, &errmsg), 0, "%s", errmsg.text);
     fake_invoke.durable_now = durable;
     world.open = true;
 }
@@ -161,9 +164,9 @@ void world_configure(uint32_t window_max, bool dispatch_durable)
                                   .dedup_bytes_max = 1 << 20,
                                   .reply_keep_ms = 60000,
                                   .seed = 1};
-    engine_flush(&world.engine);
-    cr_assert_eq(invoke_configure(world.engine.invoke, calls, 2, &errmsg), 0);
-    cr_assert_eq(engine_configure(&world.engine, &config), 0);
+    engine_flush(world.engine);
+    cr_assert_eq(invoke_configure(world.engine->invoke, calls, 2, &errmsg), 0);
+    cr_assert_eq(engine_configure(world.engine, &config), 0);
     turn();
 }
 
@@ -176,18 +179,18 @@ void world_start(void)
 void world_close(void)
 {
     world.open = false;
-    engine_close(&world.engine);
+    engine_close(world.engine);
 }
 
 void world_kill(void)
 {
-    world.engine.failed = true; /* what is not durable is dropped, no clean end is written */
+    world.engine->failed = true; /* what is not durable is dropped, no clean end is written */
     world_close();
 }
 
 void turn(void)
 {
-    cr_assert_eq(loop_turn(&world.loop, 5), 0);
+    cr_assert_eq(loop_turn(world.loop, 5), 0);
 }
 
 void turn_for_ms(int64_t ms)
@@ -209,7 +212,7 @@ static int fold(void *context, struct span records, uint64_t first_seq, uint32_t
     return shard_replay(context, records, first_seq, count);
 }
 
-struct image offline_image(void)
+struct offline offline_image(void)
 {
     struct store_tool tool = {.directory = world.directory};
     struct snapshot_info newest;
@@ -220,7 +223,7 @@ struct image offline_image(void)
     int error = store_replay(&tool, load_block, fold, shard, &newest, &errmsg);
     cr_assert_eq(error, 0, "%s", errmsg.text);
     shard_metrics(shard, &metrics);
-    struct image image = {shard_seq(shard), shard_digest(shard), newest.seq, metrics.keys};
+    struct offline image = {shard_seq(shard), shard_digest(shard), newest.seq, metrics.keys};
     shard_close(shard);
     return image;
 }
@@ -240,7 +243,7 @@ static void told(struct snapshot_waiter *waiter, int error, const struct snapsho
 void ask_for_snapshot(struct asked *asked)
 {
     *asked = (struct asked){.waiter = {.done = told}};
-    snapshotter_now(&world.engine.snapshotter, &asked->waiter);
+    snapshotter_now(&world.engine->snapshotter, &asked->waiter);
     cr_assert_eq(asked->told, 0, "never from within the call");
 }
 
@@ -282,7 +285,7 @@ void call_to(struct client *client, const char *type, const char *id, const char
                                .argument = buffer_span(&argument),
                                .reply_token = token == NULL ? SPAN_EMPTY : span_text(token),
                                .delay_ms = -1};
-    port_submit(&world.engine.port, &event);
+    port_submit(&world.engine->port, &event);
     if (client != NULL) client->sent_seq = live_seq();
     buffer_close(&argument);
 }
@@ -295,7 +298,7 @@ void send_to(struct client *client, const char *type, const char *id)
 void leave(struct client *client)
 {
     struct shard_event event = {.kind = EVENT_DETACH, .waiter = waiter_of(&client->waiter)};
-    port_submit(&world.engine.port, &event);
+    port_submit(&world.engine->port, &event);
 }
 
 void send_some(unsigned count)

@@ -5,7 +5,8 @@
 #ifndef TESTS_UNIT_APP_ENGINE_FIXTURE_H
 #define TESTS_UNIT_APP_ENGINE_FIXTURE_H
 
-#include "app/engine.h"
+#include "app/state.h"
+#include "os/clock.h"
 #include "os/file.h"
 
 enum { DIRECTORY_SIZE = 64, WAIT_US_MAX = 10000000 };
@@ -31,8 +32,9 @@ void faults_clear(void);
 
 struct world {
     char directory[DIRECTORY_SIZE];
-    struct loop loop;
-    struct engine engine;
+    struct gateway *gateway; /* of which only the engine and its loop are open */
+    struct loop *loop;
+    struct engine *engine;
     bool open;
     uint64_t snapshot_bytes;
     int64_t snapshot_every_ms;
@@ -68,10 +70,10 @@ uint64_t durable(void);
 uint64_t live_seq(void);
 
 /* What the directory stands for, read offline; no engine may run on it. */
-struct image {
+struct offline {
     uint64_t seq, digest, snapshot_seq, keys;
 };
-struct image offline_image(void);
+struct offline offline_image(void);
 
 /* ---- Snapshots ---- */
 

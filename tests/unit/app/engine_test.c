@@ -2,8 +2,6 @@
 #include "unit/app/engine_fixture.h"
 #include "unit/app/fake_invoke.h"
 
-#include "os/clock.h"
-
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <stdio.h>
@@ -277,9 +275,9 @@ static void configure_only_b(void)
                                   .dedup_window_ms = 60000,
                                   .dedup_bytes_max = 1 << 20,
                                   .reply_keep_ms = 60000};
-    engine_flush(&world.engine);
-    cr_assert_eq(invoke_configure(world.engine.invoke, &call, 1, &errmsg), 0);
-    cr_assert_eq(engine_configure(&world.engine, &config), 0);
+    engine_flush(world.engine);
+    cr_assert_eq(invoke_configure(world.engine->invoke, &call, 1, &errmsg), 0);
+    cr_assert_eq(engine_configure(world.engine, &config), 0);
 }
 
 static bool was_called(const char *id)

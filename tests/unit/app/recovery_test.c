@@ -3,8 +3,6 @@
 #include "unit/app/engine_fixture.h"
 #include "unit/app/fake_invoke.h"
 
-#include "os/clock.h"
-
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -17,7 +15,7 @@ struct life {
 
 static struct life now(void)
 {
-    return (struct life){live_seq(), shard_digest(world.engine.shard)};
+    return (struct life){live_seq(), shard_digest(world.engine->shard)};
 }
 
 static void live_a_little(void)
@@ -26,9 +24,9 @@ static void live_a_little(void)
     settle();
 }
 
-static struct image must_leave(struct life life)
+static struct offline must_leave(struct life life)
 {
-    struct image image = offline_image();
+    struct offline image = offline_image();
     cr_assert_eq(image.seq, life.seq, "%" PRIu64 ", not %" PRIu64, image.seq, life.seq);
     cr_assert_eq(image.digest, life.digest);
     cr_assert_gt(image.keys, 0);
@@ -62,11 +60,11 @@ Test(recovery, from_a_snapshot_and_what_came_after_it)
     world_start();
     live_a_little();
     take_snapshot();
-    uint64_t covered = world.engine.snapshotter.newest.seq;
+    uint64_t covered = world.engine->snapshotter.newest.seq;
     live_a_little();
     struct life life = now();
     world_kill();
-    struct image image = must_leave(life);
+    struct offline image = must_leave(life);
     cr_assert_eq(image.snapshot_seq, covered);
     cr_assert_lt(image.snapshot_seq, image.seq);
 }
@@ -99,7 +97,7 @@ Test(recovery, from_the_last_of_several_snapshots)
     }
     world_start();
     cr_assert_gt(live_seq(), life.seq);
-    cr_assert_eq(shard_epoch(world.engine.shard), 5);
+    cr_assert_eq(shard_epoch(world.engine->shard), 5);
 }
 
 /* The mail of the dead is delivered by the next: nothing of a call that was out is lost. */

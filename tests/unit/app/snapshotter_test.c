@@ -3,8 +3,6 @@
 #include "unit/app/engine_fixture.h"
 #include "unit/app/fake_invoke.h"
 
-#include "os/clock.h"
-
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <stdio.h>
@@ -13,13 +11,13 @@ static const int64_t far_ms = 900000; /* 15 minutes, the default of --snapshot-e
 
 static struct snapshotter *snapshotter(void)
 {
-    return &world.engine.snapshotter;
+    return &world.engine->snapshotter;
 }
 
 static uint64_t bytes_since_trim(void)
 {
     struct journal_metrics metrics;
-    journal_metrics(world.engine.journal, &metrics);
+    journal_metrics(world.engine->journal, &metrics);
     return metrics.bytes_since_trim;
 }
 
@@ -76,9 +74,9 @@ Test(snapshotter, work_goes_on_while_one_is_written)
     UNTIL(asked.told > 0);
     cr_assert_eq(asked.error, 0, "%s", asked.why);
     cr_assert_eq(asked.info.seq, cut, "of the moment at which it was begun");
-    uint64_t seq = live_seq(), digest = shard_digest(world.engine.shard);
+    uint64_t seq = live_seq(), digest = shard_digest(world.engine->shard);
     world_kill();
-    struct image image = offline_image();
+    struct offline image = offline_image();
     cr_assert_eq(image.snapshot_seq, cut);
     cr_assert_eq(image.seq, seq);
     cr_assert_eq(image.digest, digest);
@@ -112,7 +110,7 @@ Test(snapshotter, closed_in_the_middle)
     faults_hold(FILE_CALL_SYNC, "snapshots/");
     ask_for_snapshot(&asked);
     UNTIL(atomic_load(&faults.hits) > 0);
-    uint64_t digest = shard_digest(world.engine.shard);
+    uint64_t digest = shard_digest(world.engine->shard);
     faults_clear();
     world_close();
     cr_assert_eq(offline_image().digest, digest);
@@ -189,7 +187,7 @@ Test(snapshotter, by_bytes_of_one_burst)
 static void press(void)
 {
     snapshotter()->pressed = true;
-    loop_touch(&world.loop);
+    loop_touch(world.loop);
 }
 
 Test(snapshotter, because_the_disk_is_short_of_room)
@@ -243,9 +241,9 @@ static void must_fail_and_heal(enum file_call call, int number)
     faults_clear();
     take_snapshot();
     cr_assert_eq(snapshotter()->newest.seq, live_seq());
-    uint64_t digest = shard_digest(world.engine.shard);
+    uint64_t digest = shard_digest(world.engine->shard);
     world_kill();
-    struct image image = offline_image();
+    struct offline image = offline_image();
     cr_assert_eq(image.digest, digest);
     cr_assert_gt(image.snapshot_seq, good);
 }
