@@ -111,6 +111,7 @@ int main(int argc, char **argv)
            (unsigned long long)sum.steps, (unsigned long long)sum.crashes,
            (unsigned long long)sum.notes_count, (unsigned long long)sum.deeds_count,
            (unsigned long long)sum.checks);
-    printf("%llu passed, %llu failed\n", (unsigned long long)passed, (unsigned long long)failed);
+    /* One test, however many seeds there was time for. */
+    printf(failed > 0 ? "0 passed, 1 failed\n" : "1 passed, 0 failed\n");
     return failed > 0;
 }
