@@ -164,7 +164,32 @@ static int prepare(struct shard *shard, struct flight *flight, const struct endp
     int error = buffer_reserve(&flight->id_text, INVOCATION_ID_MAX);
     if (error == 0) error = fill_states(shard, flight, &state_bytes);
     if (error != 0) return error;
+    flight->state_bytes = state_bytes;
     return fill_messages(shard, flight, batch_of(shard, flight, endpoint, state_bytes));
+}
+
+/* One message and its state alone are more than a request may have: the function will never see it.
+ */
+static bool is_too_large(const struct flight *flight, const struct endpoint *endpoint)
+{
+    size_t most = endpoint->config.payload_bytes_max;
+    const struct message *first = LIST_FIRST(&flight->box->messages, struct message, link);
+    return most > 0 && flight->sent_count == 1 && flight->state_bytes + first->argument_size > most;
+}
+
+static void refuse_too_large(struct shard *shard, struct flight *flight,
+                             const struct endpoint *endpoint, struct shard_update *update)
+{
+    const struct message *first = LIST_FIRST(&flight->box->messages, struct message, link);
+    buffer_clear(&shard->scratch);
+    text_append(&shard->scratch, "the message has ");
+    text_decimal(&shard->scratch, first->argument_size);
+    text_append(&shard->scratch, " bytes and the state ");
+    text_decimal(&shard->scratch, flight->state_bytes);
+    text_append(&shard->scratch, ", together over payload_max_bytes = ");
+    text_decimal(&shard->scratch, endpoint->config.payload_bytes_max);
+    drop_cell(shard, flight);
+    fail_address(shard, flight, buffer_span(&shard->scratch), update);
 }
 
 static void send(struct shard *shard, struct flight *flight, struct endpoint *endpoint,
@@ -178,6 +203,10 @@ static void send(struct shard *shard, struct flight *flight, struct endpoint *en
         drop_cell(shard, flight);
         flight_move(shard, flight, FLIGHT_WAIT_DURABLE);
         update->commit_wanted = true;
+        return;
+    }
+    if (is_too_large(flight, endpoint)) {
+        refuse_too_large(shard, flight, endpoint, update);
         return;
     }
     flight->generation++;

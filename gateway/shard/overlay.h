@@ -45,6 +45,7 @@ struct flight {
     int64_t sent_ms;     /* states were read then */
     int64_t sent_mono_ms;
     uint32_t sent_specs; /* registered states when it was sent */
+    size_t state_bytes;  /* in the call that is out, about */
     bool alone;          /* no other call to the endpoint was out meanwhile */
     struct cell *cell;   /* held while SENT */
     struct shard_invocation invocation;

@@ -157,3 +157,28 @@ Test(batch, a_failing_message_does_not_count_for_its_successor)
     cr_expect_eq(CALL("t/a", "1")->attempt, 1);
     fixture_close(f);
 }
+
+Test(batch, one_that_is_over_the_payload_parks_with_the_sizes)
+{
+    struct fixture *f = fixture_open();
+    static char text[400];
+    memset(text, 'x', sizeof text - 1);
+    f->endpoints[0].payload_bytes_max = 600;
+    f->endpoints[0].attempts_max = 1;
+    fixture_configure(f);
+    struct state_spec specs[] = {spec("s")};
+    fixture_register(f, "t/a", "1", specs, 1);
+    fixture_send(f, "t/a", "1", "x");
+    RESULT(CALL("t/a", "1"), WRITES(set("s", text)));
+    fixture_send(f, "t/a", "1", text);
+    cr_expect_null(CALL("t/a", "1"), "the function would refuse it in any case");
+    cr_expect_eq(fixture_metrics(f).parked_now, 1);
+    f->endpoints[0].payload_bytes_max = 6000; /* the operator's way out */
+    fixture_configure(f);
+    struct shard_event retry = {.kind = EVENT_OPERATOR,
+                                .operate = {VERB_RETRY, fixture_address("t/a", "1"), TEXT("test")}};
+    fixture_ask(f, &retry);
+    RESULT(CALL("t/a", "1"), 0);
+    cr_expect_eq(fixture_metrics(f).mailbox_messages, 0);
+    fixture_close(f);
+}
