@@ -65,11 +65,11 @@ def sdk_command(language):
     if language == "python":
         python = subprocess.run([ROOT / "scripts/python-env"], capture_output=True, text=True, timeout=400, check=False)
         if python.returncode:
-            raise Skip(f"no Python SDK here: {python.stderr.strip()}")
+            raise Failed(f"the Python SDK is missing: {python.stderr.strip()}")
         return [python.stdout.strip(), FUNCTIONS / "functions.py"], {}
     modules = subprocess.run([ROOT / "scripts/node-env"], capture_output=True, text=True, timeout=400, check=False)
     if modules.returncode:
-        raise Skip(f"no JavaScript SDK here: {modules.stderr.strip()}")
+        raise Failed(f"the JavaScript SDK is missing: {modules.stderr.strip()}")
     return ["node", FUNCTIONS / "functions.js"], {"NODE_PATH": modules.stdout.strip()}
 
 
