@@ -19,11 +19,9 @@ static void end(struct exchange *exchange)
     exchange->request->gone = NULL;
 }
 
-static void answered(struct port_waiter *waiter, const struct shard_answer *answer)
+void exchange_answer(struct exchange *exchange, const struct shard_answer *answer)
 {
-    struct exchange *exchange = CONTAINER_OF(waiter, struct exchange, waiter);
     struct refusal refusal;
-    end(exchange);
     if (!refusal_of(exchange->ingress, answer, &refusal)) {
         exchange->done(exchange, answer);
         return;
@@ -33,6 +31,13 @@ static void answered(struct port_waiter *waiter, const struct shard_answer *answ
         exchange->refused(exchange, &refusal);
     else
         refusal_answer(exchange->request, &refusal, exchange->subject, answer->message_id);
+}
+
+static void answered(struct port_waiter *waiter, const struct shard_answer *answer)
+{
+    struct exchange *exchange = CONTAINER_OF(waiter, struct exchange, waiter);
+    end(exchange);
+    exchange_answer(exchange, answer);
 }
 
 static void begin(struct exchange *exchange)
@@ -47,13 +52,19 @@ void exchange_resume(struct exchange *exchange)
     begin(exchange);
 }
 
+void exchange_init(struct exchange *exchange, struct ingress *ingress, struct http_request *request,
+                   struct span subject)
+{
+    *exchange = (struct exchange){
+        .waiter = {.answer = answered}, .ingress = ingress, .request = request, .subject = subject};
+    begin(exchange);
+}
+
 struct exchange *exchange_make(struct ingress *ingress, struct http_request *request,
                                struct span subject)
 {
     struct exchange *exchange = http_alloc(request, sizeof *exchange);
-    *exchange = (struct exchange){
-        .waiter = {.answer = answered}, .ingress = ingress, .request = request, .subject = subject};
-    begin(exchange);
+    exchange_init(exchange, ingress, request, subject);
     return exchange;
 }
 

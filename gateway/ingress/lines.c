@@ -1,7 +1,13 @@
-/* See lines.h: the life of the request. */
+/*
+ * See lines.h: the life of the request. Its lines are gone through twice: who may send them, and
+ * then they are sent, so that a request is refused as a whole. Both happen some lines at a time,
+ * since everybody else of this thread waits meanwhile.
+ */
 #include "ingress/lines.h"
 
 #include "base/text.h"
+
+enum { TURN_LINES = 500, TURN_BYTES = 262144 };
 
 struct lines;
 
@@ -17,8 +23,14 @@ struct lines {
     struct ingress *ingress;
     struct http_request *request;
     const struct line_kind *kind;
+    struct loop_timer timer; /* set while there are lines to go through */
+    struct span rest;        /* of the body, this time */
+    uint32_t number;         /* of the line before it */
+    bool is_checked;         /* it is the second time */
+    bool asked_access;
     struct line *lines;
-    size_t count;
+    size_t count;   /* of lines that are not blank */
+    size_t started; /* of these, the second time */
     size_t waiting;
 };
 
@@ -39,15 +51,6 @@ static bool is_blank(struct span line)
     for (size_t i = 0; i < line.size; i++)
         if (line.at[i] != ' ' && line.at[i] != '\t' && line.at[i] != '\r') return false;
     return true;
-}
-
-/* Of lines that are not blank. */
-static size_t count_lines(struct span body)
-{
-    size_t count = 0;
-    struct span line;
-    while (next_line(&body, &line)) count += !is_blank(line);
-    return count;
 }
 
 static const char *read_line(struct line_input *input, const struct line_kind *kind,
@@ -146,6 +149,15 @@ static void answer_lines(struct lines *lines)
 
 /* -- Waiting -- */
 
+/* All lines have been answered; blank ones may be left. */
+static void finish(struct lines *lines)
+{
+    loop_timer_clear(lines->ingress->options.loop, &lines->timer);
+    lines->ingress->waiting--;
+    lines->request->gone = NULL;
+    answer_lines(lines);
+}
+
 static void line_answered(struct port_waiter *waiter, const struct shard_answer *answer)
 {
     struct line *line = CONTAINER_OF(waiter, struct line, waiter);
@@ -161,10 +173,8 @@ static void line_answered(struct port_waiter *waiter, const struct shard_answer 
         lines->kind->tell(&out, answer);
         end_result(line, &out);
     }
-    if (--lines->waiting > 0) return;
-    lines->ingress->waiting--;
-    lines->request->gone = NULL;
-    answer_lines(lines);
+    lines->waiting--;
+    if (lines->started == lines->count && lines->waiting == 0) finish(lines);
 }
 
 static void client_gone(struct http_request *request)
@@ -172,20 +182,69 @@ static void client_gone(struct http_request *request)
     struct lines *lines = request->context;
     struct port *port = lines->ingress->options.port;
     lines->ingress->waiting--;
-    for (size_t i = 0; i < lines->count; i++) {
+    loop_timer_clear(lines->ingress->options.loop, &lines->timer);
+    for (size_t i = 0; i < lines->started; i++) {
         struct shard_event event = {.kind = EVENT_DETACH,
                                     .waiter = waiter_of(&lines->lines[i].waiter)};
         if (lines->lines[i].waiting) port_submit(port, &event);
     }
 }
 
-static void start_line(struct lines *lines, struct line_input *input, struct line *line,
-                       struct span text)
+/* -- Going through the lines -- */
+
+/* Starts from the first line. */
+static void rewind_lines(struct lines *lines)
+{
+    lines->rest = lines->request->body;
+    lines->number = 0;
+}
+
+/* False: the request has been answered, and is no more. */
+static bool check_line(struct lines *lines, struct line_input *input, struct span text)
 {
     struct shard_event event;
+    if (is_blank(text)) return true;
+    if (lines->count == BATCH_LINES_MAX) {
+        http_problem(lines->request, 413, "too-many-lines", "A body has at most 100000 lines.",
+                     SPAN_EMPTY, 0);
+        return false;
+    }
+    lines->count++;
+    if (lines->ingress->options.allow == NULL ||
+        read_line(input, lines->kind, text, &event) != NULL)
+        return true;
+    lines->asked_access = true;
+    return access_allowed(lines->ingress, lines->request, lines->kind->access, input->name_space);
+}
+
+/* Lines without an address are about nobody's namespace; when there are no others, the client has
+ * to be somebody at least. */
+static bool check_end(struct lines *lines)
+{
+    if (lines->count == 0) {
+        http_problem(lines->request, 400, "no-lines", "The body has to have lines of JSON.",
+                     SPAN_EMPTY, 0);
+        return false;
+    }
+    if (!lines->asked_access &&
+        !access_allowed(lines->ingress, lines->request, lines->kind->access, SPAN_EMPTY))
+        return false;
+    lines->lines = http_alloc(lines->request, lines->count * sizeof lines->lines[0]);
+    memset(lines->lines, 0, lines->count * sizeof lines->lines[0]);
+    lines->is_checked = true;
+    rewind_lines(lines);
+    return true;
+}
+
+static void start_line(struct lines *lines, struct line_input *input, struct span text)
+{
+    struct shard_event event;
+    if (is_blank(text)) return;
+    struct line *line = &lines->lines[lines->started++];
     const char *fault = read_line(input, lines->kind, text, &event);
     line->waiter.answer = line_answered;
     line->owner = lines;
+    line->number = lines->number;
     if (fault != NULL) {
         struct refusal refusal = {400, "invalid-line", span_text(fault), 0};
         refuse_line(line, &refusal, SPAN_EMPTY);
@@ -197,72 +256,61 @@ static void start_line(struct lines *lines, struct line_input *input, struct lin
     port_submit(lines->ingress->options.port, &event);
 }
 
-static void start(struct lines *lines)
+/* As many lines as one turn may have. False: the request has been answered, and is no more. */
+static bool go_through(struct lines *lines, struct line_input *input)
 {
-    struct line_input input;
-    struct span rest = lines->request->body;
+    size_t bytes_left = lines->rest.size > TURN_BYTES ? lines->rest.size - TURN_BYTES : 0;
     struct span text;
-    size_t i = 0;
-    input_init(&input);
-    for (uint32_t number = 1; next_line(&rest, &text); number++) {
-        if (is_blank(text)) continue;
-        lines->lines[i].number = number;
-        start_line(lines, &input, &lines->lines[i++], text);
+    for (int i = 0; i < TURN_LINES && lines->rest.size > bytes_left; i++) {
+        if (!next_line(&lines->rest, &text)) break;
+        lines->number++;
+        if (lines->is_checked)
+            start_line(lines, input, text);
+        else if (!check_line(lines, input, text))
+            return false;
     }
-    input_close(&input);
+    return lines->is_checked || lines->rest.size > 0 || check_end(lines);
 }
 
-/* Before anything is submitted, so that a request is refused as a whole. Lines without an address
-   are about nobody's namespace; when there are no others, the client has to be somebody at least.
- */
-static bool all_allowed(struct ingress *ingress, struct http_request *request,
-                        const struct line_kind *kind)
+static void take_turn(struct lines *lines);
+
+static void next_turn(struct loop_timer *timer)
 {
-    struct line_input input;
-    struct shard_event event;
-    struct span rest = request->body;
-    struct span text;
-    size_t asked = 0;
-    bool allowed = true;
-    if (ingress->options.allow == NULL) return true;
-    input_init(&input);
-    while (allowed && next_line(&rest, &text)) {
-        if (is_blank(text) || read_line(&input, kind, text, &event) != NULL) continue;
-        allowed = access_allowed(ingress, request, kind->access, input.name_space);
-        asked++;
-    }
-    input_close(&input);
-    return asked > 0 ? allowed : access_allowed(ingress, request, kind->access, SPAN_EMPTY);
+    take_turn(CONTAINER_OF(timer, struct lines, timer));
 }
 
-static bool count_good(struct http_request *request, size_t count)
+/* The first time may answer the request, which takes the lines with it: so it is not followed by
+ * anything that looks at them. */
+static void take_turn(struct lines *lines)
 {
-    if (count > 0 && count <= BATCH_LINES_MAX) return true;
-    if (count == 0)
-        http_problem(request, 400, "no-lines", "The body has to have lines of JSON.", SPAN_EMPTY,
-                     0);
-    else
-        http_problem(request, 413, "too-many-lines", "A body has at most 100000 lines.", SPAN_EMPTY,
-                     0);
-    return false;
+    struct ingress *ingress = lines->ingress;
+    struct line_input input;
+    lines->request->gone = NULL;
+    input_init(&input);
+    bool alive = go_through(lines, &input);
+    input_close(&input);
+    if (!alive) {
+        ingress->waiting--;
+        return;
+    }
+    if (lines->is_checked && lines->started == lines->count && lines->waiting == 0) {
+        finish(lines);
+        return;
+    }
+    lines->request->gone = client_gone;
+    if (lines->rest.size > 0)
+        loop_timer_set(ingress->options.loop, &lines->timer, loop_now_us(ingress->options.loop));
 }
 
 void lines_handle(struct ingress *ingress, struct http_request *request,
                   const struct line_kind *kind)
 {
-    size_t count = count_lines(request->body);
-    if (refuse_new_work(ingress, request) || !count_good(request, count)) return;
-    if (!all_allowed(ingress, request, kind)) return;
+    if (refuse_new_work(ingress, request)) return;
     struct lines *lines = http_alloc(request, sizeof *lines);
-    *lines = (struct lines){.ingress = ingress, .request = request, .kind = kind, .count = count};
-    lines->lines = http_alloc(request, count * sizeof lines->lines[0]);
-    memset(lines->lines, 0, count * sizeof lines->lines[0]);
-    start(lines);
-    if (lines->waiting == 0) {
-        answer_lines(lines);
-        return;
-    }
-    ingress->waiting++;
+    *lines = (struct lines){
+        .ingress = ingress, .request = request, .kind = kind, .timer = {.expired = next_turn}};
+    rewind_lines(lines);
     request->context = lines;
-    request->gone = client_gone;
+    ingress->waiting++;
+    take_turn(lines);
 }

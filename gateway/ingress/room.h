@@ -24,9 +24,7 @@ struct exchange {
     void (*done)(struct exchange *exchange, const struct shard_answer *answer);
     /* How a refusal looks; NULL: as a problem document. */
     void (*refused)(struct exchange *exchange, const struct refusal *refusal);
-    struct loop_timer timer; /* calls */
-    struct span reply_token; /* calls */
-    bool keyed;              /* an idempotency key was given */
+    struct loop_timer timer; /* the handler's; cleared when it is over */
     /* What a handler keeps until then; `close` frees it when `done` will not be called (any more).
      */
     void *context;
@@ -37,12 +35,17 @@ struct exchange {
  */
 struct exchange *exchange_make(struct ingress *ingress, struct http_request *request,
                                struct span subject);
+/* The same in memory of the caller, as a part of something larger. */
+void exchange_init(struct exchange *exchange, struct ingress *ingress, struct http_request *request,
+                   struct span subject);
 /* Sets the waiter and submits. */
 void exchange_submit(struct exchange *exchange, struct shard_event *event);
 /* From within `done`: it is not over, another event will be submitted. */
 void exchange_resume(struct exchange *exchange);
 /* The client waits no longer, or we do not: the shard is told to forget it. */
 void exchange_detach(struct exchange *exchange);
+/* After that: answers as if the shard had given this answer to it. */
+void exchange_answer(struct exchange *exchange, const struct shard_answer *answer);
 
 /* -- refusal.c: how answers that are no success look over HTTP -- */
 
@@ -73,8 +76,28 @@ const char *target_join(struct http_request *request, struct span name_space, st
 bool target_read(struct http_request *request, struct span name_space, struct span type,
                  struct span id, struct target *target);
 
-/* -- send.c, state.c, listing.c, lines.c: the routes' handlers; `parts` are the decoded wildcards
- * -- */
+/* -- message.c: a message on its way from a request to the port -- */
+
+/* Headers of a message: key, delay, tokens, trace. False: answered with 400. */
+bool message_headers(struct http_request *request, const struct target *target,
+                     struct event_message *message);
+/* What send and call have in common; false: answered. */
+bool message_prepare(struct ingress *ingress, struct http_request *request,
+                     const struct span *parts, enum ingress_access access, struct target *target,
+                     struct shard_event *event);
+/* Sets the event's argument, in memory of the ingress, which the port copies; false: answered. */
+bool message_encode(struct ingress *ingress, struct http_request *request,
+                    const struct target *target, struct shard_event *event);
+/* A large message does not keep its memory. */
+void message_sent(struct ingress *ingress);
+/* Answers with 400; always false. */
+bool header_refused(struct http_request *request, const struct target *target, const char *detail);
+/* -1: there is none. False: it is no duration. */
+bool duration_header(struct http_request *request, const char *name, int64_t *milliseconds);
+bool cancel_token_valid(struct span token);
+
+/* -- send.c, call.c, state.c, listing.c, lines.c: the routes' handlers; `parts` are the decoded
+ * wildcards -- */
 
 typedef void route_handler(struct ingress *ingress, struct http_request *request,
                            const struct span *parts);
@@ -89,8 +112,5 @@ void answer_json(struct http_request *request, int status, const struct http_hea
                  size_t count, struct buffer *body);
 /* The version as an ETag: quoted. */
 struct span etag_of(struct http_request *request, uint64_t version);
-/* Headers of a message: key, delay, tokens, trace. False: answered with 400. */
-bool message_headers(struct http_request *request, const struct target *target,
-                     struct event_message *message);
 
 #endif

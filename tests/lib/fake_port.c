@@ -66,7 +66,11 @@ static void print_event(FILE *out, const struct shard_event *event)
 {
     switch (event->kind) {
     case EVENT_MESSAGE: print_message(out, &event->message); break;
-    case EVENT_ATTACH: fprintf(out, "ATTACH %.*s", SPAN_PRINT(event->reply_token)); break;
+    case EVENT_ATTACH:
+        fprintf(out, "ATTACH %.*s", SPAN_PRINT(event->reply_token));
+        if (event->call_key.size > 0) print_address(out, event->call_target);
+        print_bytes(out, "key", event->call_key);
+        break;
     case EVENT_DETACH: fprintf(out, "DETACH"); break;
     case EVENT_CANCEL:
         fprintf(out, "CANCEL %.*s", SPAN_PRINT(event->cancel.id));
@@ -110,8 +114,10 @@ static void submit(struct port *port, struct shard_event *event)
         forget(fake, event->waiter);
     } else if (fake->answer != NULL && fake->queued < FAKE_QUEUE_MAX) {
         struct shard_answer answer = fake->answer(event, number);
+        if ((int)answer.kind == FAKE_SILENT) return;
         answer.waiter = event->waiter;
         fake->queue[fake->queued++] = answer;
+        if (fake->queued > fake->queued_max) fake->queued_max = fake->queued;
     }
 }
 

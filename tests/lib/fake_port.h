@@ -11,12 +11,16 @@
 
 #include <pthread.h>
 
-enum { FAKE_QUEUE_MAX = 4096 };
+enum {
+    FAKE_QUEUE_MAX = 4096,
+    FAKE_SILENT = 1000, /* as the kind of an answer: this event gets none */
+};
 
 struct fake_port {
     struct port port; /* first */
     /* Answers every event but DETACH; NULL: nobody is answered. The waiter is set afterwards. */
     struct shard_answer (*answer)(const struct shard_event *event, uint64_t number);
+    size_t queued_max; /* answers that one turn has asked for, at most */
     /* private */
     struct loop_turn_end turn_end;
     pthread_mutex_t mutex;

@@ -168,3 +168,123 @@ Test(batch, detaches_every_line_when_the_client_goes)
     close(fd);
     assert_saw("DETACH\nDETACH\n");
 }
+
+/* -- Many lines: everybody else has a turn in between -- */
+
+enum { MANY = 10000 };
+
+/* Caller frees. */
+static char *many_lines(int count)
+{
+    char *body = malloc((size_t)count * 48 + 1), *at = body;
+    for (int i = 0; i < count; i++) at += sprintf(at, "{\"to\":\"a/b/%d\",\"value\":1}\n", i);
+    return body;
+}
+
+static struct shard_answer by_number(const struct shard_event *event, uint64_t number)
+{
+    static char ids[FAKE_QUEUE_MAX][16];
+    char *id = ids[number % FAKE_QUEUE_MAX];
+    struct span from = event->message.target.id;
+    memcpy(id, from.at, from.size);
+    return (struct shard_answer){.kind = ANSWER_ACCEPTED, .message_id = span_of(id, from.size)};
+}
+
+Test(batch, takes_many_lines_in_turns_and_keeps_their_order)
+{
+    static char line[64];
+    gateway.fake.answer = by_number;
+    char *body = many_lines(MANY);
+    ask("POST", "/v1/batch", "", body);
+    free(body);
+    assert_status(200);
+    const char *at = gateway.reply.body;
+    for (int i = 0; i < MANY; i++) {
+        size_t size = (size_t)snprintf(
+            line, sizeof line, "{\"line\":%d,\"status\":202,\"message\":\"%d\"}\n", i + 1, i);
+        cr_assert_eq(strncmp(at, line, size), 0, "line %d: %.60s", i + 1, at);
+        at += size;
+    }
+    cr_assert_eq(*at, 0);
+    cr_expect_leq(gateway.fake.queued_max, 500);
+}
+
+/* Slow, so that a client can go in the middle; every second line has an answer. */
+static struct shard_answer half_slowly(const struct shard_event *event, uint64_t number)
+{
+    usleep(500);
+    if (number % 2 == 0) return by_number(event, number);
+    return (struct shard_answer){.kind = (enum answer_kind)FAKE_SILENT};
+}
+
+static int occurrences(const char *text, const char *word)
+{
+    int count = 0;
+    for (; (text = strstr(text, word)) != NULL; text += strlen(word)) count++;
+    return count;
+}
+
+Test(batch, a_client_that_goes_midway_leaves_nothing_behind)
+{
+    char head[128];
+    gateway.fake.answer = half_slowly;
+    char *body = many_lines(MANY);
+    int fd = client_connect(gateway.thread.port);
+    snprintf(head, sizeof head, "POST /v1/batch HTTP/1.1\r\nHost: t\r\nContent-Length: %zu\r\n\r\n",
+             strlen(body));
+    client_say(fd, head);
+    client_say(fd, body);
+    free(body);
+    assert_saw("SEND a/b/0 ");
+    close(fd);
+    assert_saw("DETACH");
+    gateway.fake.answer = by_id;
+    ask("POST", "/v1/batch", "", "{\"to\":\"a/b/c\",\"value\":1}");
+    assert_status(200); /* a turn later: the log is complete */
+    const char *log = fake_port_log(&gateway.fake);
+    int sent = occurrences(log, "SEND ") - 1;
+    cr_expect_lt(sent, MANY);
+    cr_expect_eq(occurrences(log, "DETACH"), sent / 2, "%d of %d", occurrences(log, "DETACH"),
+                 sent);
+    cr_expect_eq(gateway.ingress.waiting, 0);
+}
+
+static bool refuse_last(void *context, struct http_request *request, enum ingress_access access,
+                        struct span name_space)
+{
+    (void)context;
+    (void)access;
+    if (!span_equal(name_space, SPAN_LITERAL("secret"))) return true;
+    http_problem(request, 403, "forbidden", "no", name_space, 0);
+    return false;
+}
+
+Test(batch, is_refused_as_a_whole_for_its_last_line)
+{
+    char *body = many_lines(MANY);
+    char *last = strstr(body, "a/b/9999");
+    gateway.ingress.options.allow = refuse_last;
+    gateway.fake.answer = by_number;
+    ask("POST", "/v1/batch", "", body);
+    assert_status(200);
+    uint64_t events = fake_port_events(&gateway.fake);
+    strcpy(last - 1, "\"secret/b/1\",\"value\":1}\n");
+    ask("POST", "/v1/batch", "", body);
+    assert_status(403);
+    cr_expect_eq(fake_port_events(&gateway.fake), events);
+    cr_expect_eq(gateway.ingress.waiting, 0);
+    free(body);
+}
+
+Test(batch, takes_blank_lines_in_turns_too)
+{
+    size_t size = 200000;
+    char *body = malloc(size + 64);
+    memset(body, '\n', size);
+    strcpy(body + size, "{\"to\":\"a/b/c\",\"value\":1}\n");
+    gateway.fake.answer = by_number;
+    ask("POST", "/v1/batch", "", body);
+    free(body);
+    assert_status(200);
+    assert_body_has("{\"line\":200001,\"status\":202,\"message\":\"c\"}\n");
+}

@@ -1,4 +1,5 @@
-/* send, call, replies and cancel: what the shard is given, and what the client is told. */
+/* send, call, replies and cancel: what the shard is given, and what the client is told. For calls
+ * whose time is over see timeout_test.c. */
 #include "gateway.h"
 
 #include "base/text.h"
@@ -302,38 +303,6 @@ Test(call, answers_with_the_reply_and_its_type)
         buffer_close(&typed);
     }
     assert_saw("CALL a/b/c type=application/octet-stream value=x size=1 token=32\n");
-}
-
-Test(call, says_504_and_where_the_reply_will_be)
-{
-    answer_nobody();
-    ask("POST", "/v1/call/a/b/c", "Holdfast-Timeout: 50ms\r\n", "x");
-    assert_status(504);
-    char token[40];
-    snprintf(token, sizeof token, "%s", reply_header(&gateway.reply, "holdfast-reply"));
-    cr_assert_eq(strlen(token), 32);
-    assert_header("holdfast-message", token);
-    char path[80];
-    snprintf(path, sizeof path, "\"reply\":\"/v1/replies/%s\"", token);
-    assert_body_has(path);
-    assert_body_has("\"address\":\"a/b/c\"");
-    assert_saw("DETACH");
-    reply_with(SPAN_LITERAL("application/json"), SPAN_LITERAL("1"));
-    snprintf(path, sizeof path, "/v1/replies/%s", token);
-    ask("GET", path, "", NULL);
-    assert_status(200);
-    cr_assert_str_eq(gateway.reply.body, "1");
-    snprintf(path, sizeof path, "ATTACH %s", token);
-    assert_saw(path);
-    buffer_close(&typed);
-}
-
-Test(call, tells_keyed_callers_to_repeat)
-{
-    answer_nobody();
-    ask("POST", "/v1/call/a/b/c", "Holdfast-Timeout: 20ms\r\nIdempotency-Key: k\r\n", "x");
-    assert_status(504);
-    assert_body_has("same Idempotency-Key");
 }
 
 Test(call, refuses_bad_timeouts_and_delays)
