@@ -149,13 +149,36 @@ static void answer_lines(struct lines *lines)
 
 /* -- Waiting -- */
 
-/* All lines have been answered; blank ones may be left. */
-static void finish(struct lines *lines)
+static void end_waiting(struct lines *lines)
 {
     loop_timer_clear(lines->ingress->options.loop, &lines->timer);
     lines->ingress->waiting--;
     lines->request->gone = NULL;
-    answer_lines(lines);
+}
+
+static void client_gone(struct http_request *request)
+{
+    struct lines *lines = request->context;
+    struct port *port = lines->ingress->options.port;
+    end_waiting(lines);
+    for (size_t i = 0; i < lines->started; i++) {
+        struct shard_event event = {.kind = EVENT_DETACH,
+                                    .waiter = waiter_of(&lines->lines[i].waiter)};
+        if (lines->lines[i].waiting) port_submit(port, &event);
+    }
+}
+
+/* For lines to be answered, or for the next turn. */
+static void begin_waiting(struct lines *lines)
+{
+    lines->ingress->waiting++;
+    lines->request->gone = client_gone;
+}
+
+/* Blank ones may be left to go through. */
+static bool is_finished(const struct lines *lines)
+{
+    return lines->is_checked && lines->started == lines->count && lines->waiting == 0;
 }
 
 static void line_answered(struct port_waiter *waiter, const struct shard_answer *answer)
@@ -174,20 +197,9 @@ static void line_answered(struct port_waiter *waiter, const struct shard_answer 
         end_result(line, &out);
     }
     lines->waiting--;
-    if (lines->started == lines->count && lines->waiting == 0) finish(lines);
-}
-
-static void client_gone(struct http_request *request)
-{
-    struct lines *lines = request->context;
-    struct port *port = lines->ingress->options.port;
-    lines->ingress->waiting--;
-    loop_timer_clear(lines->ingress->options.loop, &lines->timer);
-    for (size_t i = 0; i < lines->started; i++) {
-        struct shard_event event = {.kind = EVENT_DETACH,
-                                    .waiter = waiter_of(&lines->lines[i].waiter)};
-        if (lines->lines[i].waiting) port_submit(port, &event);
-    }
+    if (!is_finished(lines)) return;
+    end_waiting(lines);
+    answer_lines(lines);
 }
 
 /* -- Going through the lines -- */
@@ -272,34 +284,28 @@ static bool go_through(struct lines *lines, struct line_input *input)
     return lines->is_checked || lines->rest.size > 0 || check_end(lines);
 }
 
-static void take_turn(struct lines *lines);
-
-static void next_turn(struct loop_timer *timer)
-{
-    take_turn(CONTAINER_OF(timer, struct lines, timer));
-}
-
-/* The first time may answer the request, which takes the lines with it: so it is not followed by
- * anything that looks at them. */
+/* The first time may answer the request, which takes the lines with it. */
 static void take_turn(struct lines *lines)
 {
-    struct ingress *ingress = lines->ingress;
+    struct loop *loop = lines->ingress->options.loop;
     struct line_input input;
-    lines->request->gone = NULL;
     input_init(&input);
     bool alive = go_through(lines, &input);
     input_close(&input);
-    if (!alive) {
-        ingress->waiting--;
+    if (!alive) return;
+    if (is_finished(lines)) {
+        answer_lines(lines);
         return;
     }
-    if (lines->is_checked && lines->started == lines->count && lines->waiting == 0) {
-        finish(lines);
-        return;
-    }
-    lines->request->gone = client_gone;
-    if (lines->rest.size > 0)
-        loop_timer_set(ingress->options.loop, &lines->timer, loop_now_us(ingress->options.loop));
+    begin_waiting(lines);
+    if (lines->rest.size > 0) loop_timer_set(loop, &lines->timer, loop_now_us(loop));
+}
+
+static void next_turn(struct loop_timer *timer)
+{
+    struct lines *lines = CONTAINER_OF(timer, struct lines, timer);
+    end_waiting(lines);
+    take_turn(lines);
 }
 
 void lines_handle(struct ingress *ingress, struct http_request *request,
@@ -311,6 +317,5 @@ void lines_handle(struct ingress *ingress, struct http_request *request,
         .ingress = ingress, .request = request, .kind = kind, .timer = {.expired = next_turn}};
     rewind_lines(lines);
     request->context = lines;
-    ingress->waiting++;
     take_turn(lines);
 }
