@@ -228,6 +228,8 @@ static void *serve(void *context)
         LOG_BARE(LOG_ERROR, "io_thread_failed");
         _exit(EXIT_FAILED);
     }
+    /* Answers that the engine gave before it ended may have come in during the last turn. */
+    (void)!loop_turn(front->loop, 0);
     server_drain(front->server);
     server_close(front->server);
     return NULL;

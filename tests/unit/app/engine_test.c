@@ -171,6 +171,23 @@ Test(engine, a_failed_write_ends_it)
     cr_assert_eq(answered_of_many(), 0);
 }
 
+/* The journal has failed, and the engine has not heard of it yet. */
+Test(engine, a_journal_that_takes_no_records_lets_no_call_out)
+{
+    world_start();
+    faults_set(FILE_CALL_WRITE, "journal/segment-", EIO);
+    send_many();
+    UNTIL(fake_invoke.open == 1);
+    for (int64_t until_us = clock_mono_us() + WAIT_US_MAX;
+         journal_failed(world.engine->journal, NULL) == 0;)
+        cr_assert_lt(clock_mono_us(), until_us);
+    send_to(NULL, "b/f", "x");
+    engine_flush(world.engine);
+    cr_assert_eq(world.failures, 1);
+    cr_assert_eq(fake_invoke.open, 1);
+    cr_assert_eq(answered_of_many(), 0);
+}
+
 /* ---- Leaving ---- */
 
 static void leave_next(struct client *client)

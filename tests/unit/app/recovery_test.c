@@ -131,3 +131,16 @@ Test(recovery, what_was_not_durable)
     cr_assert_eq(client.answers, 0);
     must_leave(life);
 }
+
+/* A clean end commits what nobody has waited for. */
+Test(recovery, what_was_accepted_last)
+{
+    world_start();
+    live_a_little();
+    send_some(5);
+    turn();
+    cr_assert_lt(durable(), live_seq());
+    struct life life = now();
+    world_close();
+    must_leave(life);
+}

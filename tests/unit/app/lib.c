@@ -1,0 +1,2 @@
+/* The helpers of tests/lib that these tests use. */
+#include "lib/http_client.c"
