@@ -156,6 +156,28 @@ Test(snapshotter, by_bytes)
     cr_assert_lt(bytes_since_trim(), 100 << 10, "the journal is let go of");
 }
 
+static bool first_segment_is_there(void)
+{
+    char path[FILE_PATH_MAX];
+    snprintf(path, sizeof path, "%s/journal/segment-%020d", world.directory, 1);
+    return file_exists(path);
+}
+
+Test(snapshotter, segments_behind_it_go)
+{
+    world_open();
+    world_configure(0, false);
+    fill_journal(1 << 20); /* the first segment is full, then */
+    cr_assert(first_segment_is_there());
+    take_snapshot();
+    UNTIL(!first_segment_is_there());
+    uint64_t seq = live_seq(), digest = shard_digest(world.engine->shard);
+    world_kill();
+    struct offline image = offline_image();
+    cr_assert_eq(image.seq, seq);
+    cr_assert_eq(image.digest, digest);
+}
+
 /* A second without work must not make it look away until the next one by time. */
 Test(snapshotter, by_bytes_after_a_rest)
 {
