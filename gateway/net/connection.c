@@ -43,7 +43,7 @@ static int64_t sample_us(const struct server *server)
 void connection_progress(struct connection *connection)
 {
     connection->progress_us = loop_now_us(server_of(connection)->loop);
-    connection->read_seen = connection->socket->bytes_read;
+    connection->read_seen = connection->read_total;
     connection->suspect = false;
 }
 
@@ -93,11 +93,13 @@ static void judge_asking(struct connection *connection)
 static void watchdog_expired(struct loop_timer *timer)
 {
     struct connection *connection = CONTAINER_OF(timer, struct connection, watchdog);
-    if (connection->waiting > 0) {
+    if (connection->refusal != NULL) {
+        connection_cut(connection);
+    } else if (connection->waiting > 0) {
         watch_for(connection, sample_us(server_of(connection)));
     } else if (!list_empty(&connection->requests)) {
         judge_answering(connection);
-    } else if (connection->socket->bytes_read == connection->read_seen) {
+    } else if (connection->read_total == connection->read_seen) {
         judge_quiet(connection);
     } else {
         judge_asking(connection);
@@ -163,6 +165,7 @@ static void socket_closed(void *data)
         list_remove(link);
     }
     loop_timer_clear(server->loop, &connection->watchdog);
+    bodies_connection_close(connection);
     list_remove(&connection->link);
     server->connection_count--;
     free(connection);
@@ -191,5 +194,6 @@ void connection_accept(struct listener *listener, h2o_socket_t *socket)
     connection->resets_at_us = connection->progress_us;
     watch_for(connection, sample_us(server));
     hangup_watch(connection);
+    bodies_connection_init(connection);
     h2o_accept(&listener->accept, socket);
 }

@@ -22,7 +22,14 @@ struct server {
     struct list listeners;
     struct list connections;
     uint32_t connection_count;
-    int hangup_fd; /* an epoll of its own, see hangup.c */
+    /* What requests hold that have not come whole, see bodies.c. */
+    struct list uploads; /* connections that hold something, oldest first */
+    uint32_t upload_count;
+    size_t body_bytes;
+    size_t connection_bodies_max;
+    struct list unhooked;             /* connections whose reading we do not follow, for now */
+    const struct connection *reading; /* h2o reads from it; NULL when it has gone meanwhile */
+    int hangup_fd;                    /* an epoll of its own, see hangup.c */
     struct loop_watch hangup_watch;
     const h2o_req_t *answering; /* the request whose answer is ours, see refusal.c */
     int turn_error;             /* of a loop turn made within h2o's run */
@@ -43,6 +50,8 @@ struct listener {
     char *unix_path; /* to be removed at the end, or NULL */
 };
 
+struct frames;
+
 /* One client connection; `socket->on_close.data` points to it. */
 struct connection {
     struct list link;
@@ -55,10 +64,20 @@ struct connection {
     /* The watchdog against slow clients: see connection.c. */
     struct loop_timer watchdog;
     int64_t progress_us;
+    size_t read_total;
     size_t read_seen;
     size_t written_seen;
     int queued_seen;
     bool suspect;
+    /* The count of what it holds: see bodies.c. */
+    h2o_socket_cb read; /* h2o's, behind ours */
+    struct list unhooked_link;
+    struct list upload_link;
+    size_t held;
+    int64_t received_us;
+    bool protocol_known;
+    struct frames *frames; /* HTTP/2 only */
+    char *refusal;         /* being sent because there was no room: what comes is thrown away */
     /* Requests taken back by the client, as a bucket that leaks. */
     uint32_t resets;
     int64_t resets_at_us;
@@ -105,6 +124,15 @@ void connection_cut(struct connection *connection);
 /* No request, nothing of one received, and not in the middle of an answer. */
 bool connection_idle(const struct connection *connection);
 
+/* bodies.c */
+void bodies_open(struct server *server);
+/* Before each run of h2o's loop. */
+void bodies_hook(struct server *server);
+void bodies_connection_init(struct connection *connection);
+void bodies_connection_close(struct connection *connection);
+/* h2o is about to read from it with a callback of its own. */
+void bodies_unhooked(struct connection *connection);
+
 /* hangup.c: ERROR_IO. */
 int hangup_open(struct server *server) MUST_USE;
 void hangup_close(struct server *server);
@@ -112,9 +140,10 @@ void hangup_watch(struct connection *connection);
 
 /* request.c */
 void request_handler_register(struct server *server, h2o_pathconf_t *path);
-/* The client of an HTTP/1 request has gone, or the server closes: tells the handler, ends the
- * request. */
+/* The client of an HTTP/1 request has gone: tells the handler, ends the request. */
 void request_abandon(struct request *request);
+/* The server closes: the same, with an answer that says so. */
+void request_dismiss(struct request *request);
 
 /* refusal.c */
 void refusal_filter_register(struct server *server, h2o_pathconf_t *path);

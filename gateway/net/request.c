@@ -37,6 +37,7 @@ static void request_disposed(void *memory)
     if (connection == NULL) return;
     loop_touch(connection->listener->server->loop);
     list_remove(&request->link);
+    bodies_unhooked(connection);
     if (request->answered) {
         connection_progress(connection);
         return;
@@ -105,7 +106,7 @@ static int on_request(h2o_handler_t *self, h2o_req_t *req)
          * either. */
         if (req->version >= 0x200) connection_cut(connection);
     } else if (server->closing || connection->cut) {
-        refuse(request, 503, "closing", "The server is going down; try again.");
+        refuse(request, 503, "draining", "The gateway is going down: try again.");
     } else {
         connection->listener->handler(connection->listener->context, &request->http);
     }
@@ -251,4 +252,10 @@ void request_abandon(struct request *request)
     request->h2o->http1_is_persistent = 0;
     request->h2o->res.status = 499;
     send_answer(request, SPAN_EMPTY);
+}
+
+void request_dismiss(struct request *request)
+{
+    tell_gone(request);
+    refuse(request, 503, "draining", "The gateway is going down: try again.");
 }

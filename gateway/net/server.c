@@ -11,7 +11,8 @@
 enum {
     CLOSE_MS_MAX = 3000, /* h2o keeps some timers for up to a second */
     CLOSE_STEP_MS = 10,
-    STREAMS_MAX = 256, /* requests of an HTTP/2 connection at a time; calls wait for long */
+    ANSWER_MS_MAX = 200, /* for the last answers to get out */
+    STREAMS_MAX = 256,   /* requests of an HTTP/2 connection at a time; calls wait for long */
 };
 
 static void loop_ready(h2o_socket_t *socket, const char *error)
@@ -62,6 +63,7 @@ int server_open(struct server **opened, struct loop *loop, const struct server_l
     server->limits = *limits;
     list_init(&server->listeners);
     list_init(&server->connections);
+    bodies_open(server);
     signal(SIGPIPE, SIG_IGN);
     /* Bodies stay in memory: h2o would put large ones into /tmp. */
     h2o_socket_buffer_mmap_settings.threshold = SIZE_MAX;
@@ -94,6 +96,7 @@ static bool has_pending(const struct server *server)
 static int run_events(struct server *server, int32_t wait_ms)
 {
     errno = 0;
+    bodies_hook(server);
     if (h2o_evloop_run(server->events, wait_ms) != 0 && errno != EINTR) return ERROR_IO;
     return server->turn_error;
 }
@@ -123,19 +126,39 @@ uint32_t server_connections(const struct server *server)
     return server->connection_count;
 }
 
+size_t server_body_bytes(const struct server *server)
+{
+    return server->body_bytes;
+}
+
 /* -- Closing -- */
 
-static void end_connections(struct server *server)
+static void dismiss_requests(struct server *server)
 {
     LIST_EACH (&server->connections, link) {
         struct connection *connection = CONTAINER_OF(link, struct connection, link);
-        /* First: who gets no answer does not know, which is the truth; any status would claim to. */
-        connection_cut(connection);
         LIST_EACH (&connection->requests, request_link) {
             struct request *request = CONTAINER_OF(request_link, struct request, link);
-            if (!request->answered) request_abandon(request);
+            if (!request->answered) request_dismiss(request);
         }
     }
+}
+
+static bool answers_on_their_way(const struct server *server)
+{
+    LIST_EACH (&server->connections, link)
+        if (!list_empty(&CONTAINER_OF(link, struct connection, link)->requests)) return true;
+    return false;
+}
+
+/* Who reads gets the answer; nobody else is waited for. */
+static void end_connections(struct server *server)
+{
+    dismiss_requests(server);
+    for (int waited_ms = 0; waited_ms < ANSWER_MS_MAX; waited_ms += CLOSE_STEP_MS)
+        if (!answers_on_their_way(server) || run_events(server, CLOSE_STEP_MS) != 0) break;
+    LIST_EACH (&server->connections, link)
+        connection_cut(CONTAINER_OF(link, struct connection, link));
 }
 
 static bool timeouts_empty(const struct server *server)
@@ -168,19 +191,27 @@ static bool settle(struct server *server)
     return false;
 }
 
+/* h2o 2.2 destroys its queue and forgets its memory. */
+static void dispose_context(struct server *server)
+{
+    h2o_multithread_queue_t *queue = server->context.queue;
+    h2o_context_dispose(&server->context);
+    if (H2O_VERSION_MAJOR == 2 && H2O_VERSION_MINOR == 2) free(queue);
+}
+
 void server_close(struct server *server)
 {
     server->closing = true;
     LIST_EACH (&server->listeners, link) listener_stop(CONTAINER_OF(link, struct listener, link));
-    end_connections(server);
     h2o_socket_read_stop(server->loop_socket);
     h2o_socket_close(server->loop_socket);
+    end_connections(server);
     bool settled = settle(server);
     LIST_EACH (&server->listeners, listener_link)
         listener_free(CONTAINER_OF(listener_link, struct listener, link));
     hangup_close(server);
     if (!settled) return;
-    h2o_context_dispose(&server->context);
+    dispose_context(server);
     h2o_config_dispose(&server->config);
     h2o_evloop_destroy(server->events);
     free(server);

@@ -36,6 +36,9 @@ struct server_limits {
     uint32_t connections_max; /* per server: 10000 */
     int64_t head_timeout_ms;  /* whole head and body of a request: 30000 */
     int64_t idle_timeout_ms;  /* between requests: 60000 */
+    /* Bytes that all requests together may hold before they are whole; 0: 268435456. At least one
+       body of the largest size is always let in. */
+    size_t bodies_max;
 };
 
 struct listener_options {
@@ -63,6 +66,8 @@ int server_turn(struct server *server) MUST_USE;
 /* No new connections; open ones are told to close after their request. */
 void server_drain(struct server *server);
 uint32_t server_connections(const struct server *server);
+/* Held now by requests that have not come whole. In the server's thread. */
+size_t server_body_bytes(const struct server *server);
 void server_close(struct server *server);
 
 /* First header of that (lower case) name; empty with NULL `at` when there is none. */

@@ -101,12 +101,32 @@ Test(server, tells_the_handler_that_a_client_has_reset)
     cr_assert(server_thread_wait_connections(&echo.thread, 0));
 }
 
-Test(server, closes_while_requests_wait)
+static void expect_draining(int fd)
 {
-    int fd = client_connect(echo.thread.port);
-    client_say(fd, "GET /hold HTTP/1.1\r\nHost: t\r\n\r\n");
-    cr_assert(reaches(&echo.handled, 1));
+    client_reply(fd, &reply);
+    cr_assert_eq(reply.status, 503);
+    cr_assert_str_eq(reply_header(&reply, "content-type"), "application/problem+json");
+    cr_assert_str_eq(reply_header(&reply, "connection"), "close");
+    cr_assert_not_null(strstr(reply.body, "\"code\":\"draining\""));
+    cr_assert(client_closed(fd));
     close(fd);
+}
+
+Test(server, tells_who_waits_that_it_closes)
+{
+    int fds[3];
+    for (int i = 0; i < 3; i++) {
+        fds[i] = client_connect(echo.thread.port);
+        client_say(fds[i], "GET /hold HTTP/1.1\r\nHost: t\r\n\r\n");
+        cr_assert(reaches(&echo.handled, i + 1));
+    }
+    server_thread_stop(&echo.thread);
+    cr_assert_eq(atomic_load(&echo.gone), 3);
+    for (int i = 0; i < 3; i++) {
+        expect_draining(fds[i]);
+        reply_close(&reply);
+    }
+    setup(); /* for the teardown */
 }
 
 Test(server, runs_turn_ends_after_requests)

@@ -1,0 +1,115 @@
+/* See frames.h. RFC 9113, sections 4 and 6. */
+#include "net/frames.h"
+
+enum { PREFACE_SIZE = 24, HEAD_SIZE = 9 };
+enum { TYPE_DATA = 0, TYPE_HEADERS = 1, TYPE_RST_STREAM = 3 };
+enum { FLAG_END_STREAM = 1, FLAG_PADDED = 8 };
+
+/* -- Uploads -- */
+
+static struct frames_upload *find(struct frames *frames, uint32_t stream)
+{
+    for (uint32_t i = 0; i < frames->upload_count; i++)
+        if (frames->uploads[i].stream == stream) return &frames->uploads[i];
+    return NULL;
+}
+
+static void forget(struct frames *frames, struct frames_upload *upload)
+{
+    frames->held -= upload->size;
+    *upload = frames->uploads[--frames->upload_count];
+}
+
+/* The place of a refused one when there is no other. */
+static struct frames_upload *add(struct frames *frames, uint32_t stream)
+{
+    for (uint32_t i = 0; frames->upload_count == FRAMES_UPLOADS_MAX; i++) {
+        if (i == FRAMES_UPLOADS_MAX) return NULL;
+        if (frames->uploads[i].refused) forget(frames, &frames->uploads[i]);
+    }
+    struct frames_upload *upload = &frames->uploads[frames->upload_count++];
+    *upload = (struct frames_upload){.stream = stream};
+    return upload;
+}
+
+static void grow(struct frames *frames, uint32_t stream, size_t size, size_t upload_max)
+{
+    struct frames_upload *upload = find(frames, stream);
+    if (upload == NULL) upload = add(frames, stream);
+    /* Only a client that breaks the rules gets here without a place: what it sent stays counted. */
+    if (upload == NULL) frames->held += size;
+    if (upload == NULL || upload->refused) return;
+    upload->refused = upload->size + size > upload_max;
+    frames->held -= upload->size;
+    upload->size = upload->refused ? 0 : upload->size + size;
+    frames->held += upload->size;
+}
+
+/* -- Frames -- */
+
+static uint32_t payload_size(const struct frames *frames)
+{
+    return (uint32_t)frames->head[0] << 16 | (uint32_t)frames->head[1] << 8 | frames->head[2];
+}
+
+static bool is_padded_data(const struct frames *frames)
+{
+    return frames->head[3] == TYPE_DATA && (frames->head[4] & FLAG_PADDED) != 0 &&
+           payload_size(frames) > 0;
+}
+
+static uint32_t stream_of(const struct frames *frames)
+{
+    const uint8_t *at = frames->head + 5;
+    return (uint32_t)(at[0] & 0x7f) << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+}
+
+static size_t data_size(const struct frames *frames)
+{
+    size_t padding = is_padded_data(frames) ? 1 + (size_t)frames->head[HEAD_SIZE] : 0;
+    return payload_size(frames) > padding ? payload_size(frames) - padding : 0;
+}
+
+/* Whole now: this is when h2o acts on it. */
+static void frame_complete(struct frames *frames, size_t upload_max)
+{
+    uint8_t type = frames->head[3];
+    bool ends = (frames->head[4] & FLAG_END_STREAM) != 0;
+    frames->head_read = 0;
+    if (type == TYPE_RST_STREAM || (ends && (type == TYPE_DATA || type == TYPE_HEADERS))) {
+        struct frames_upload *upload = find(frames, stream_of(frames));
+        if (upload != NULL) forget(frames, upload);
+    } else if (type == TYPE_DATA) {
+        grow(frames, stream_of(frames), data_size(frames), upload_max);
+    }
+}
+
+static void read_head(struct frames *frames, uint8_t byte)
+{
+    frames->head[frames->head_read++] = byte;
+    if (frames->head_read == HEAD_SIZE) frames->payload_left = payload_size(frames);
+    if (frames->head_read > HEAD_SIZE) frames->payload_left--;
+}
+
+static bool head_whole(const struct frames *frames)
+{
+    return frames->head_read > HEAD_SIZE ||
+           (frames->head_read == HEAD_SIZE && !is_padded_data(frames));
+}
+
+void frames_read(struct frames *frames, struct span bytes, size_t upload_max)
+{
+    while (bytes.size > 0) {
+        size_t taken = 1;
+        if (frames->preface_read < PREFACE_SIZE) {
+            frames->preface_read++;
+        } else if (!head_whole(frames)) {
+            read_head(frames, bytes.at[0]);
+        } else {
+            taken = bytes.size < frames->payload_left ? bytes.size : frames->payload_left;
+            frames->payload_left -= (uint32_t)taken;
+        }
+        bytes = span_from(bytes, taken);
+        if (head_whole(frames) && frames->payload_left == 0) frame_complete(frames, upload_max);
+    }
+}

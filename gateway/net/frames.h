@@ -1,0 +1,35 @@
+/*
+ * The frames of an HTTP/2 connection as they come in, looked at only to know how many bytes of
+ * unfinished bodies h2o holds for it: its own books are closed to us.
+ */
+#ifndef HOLDFAST_NET_FRAMES_H
+#define HOLDFAST_NET_FRAMES_H
+
+#include "base/span.h"
+
+#include <stdbool.h>
+
+/* h2o lets a client have 100 streams open; the rest is for those that it has refused. */
+enum { FRAMES_UPLOADS_MAX = 256 };
+
+struct frames_upload {
+    uint32_t stream;
+    bool refused; /* holds nothing; what was on its way still comes */
+    size_t size;
+};
+
+/* All zero at the connection's first byte. */
+struct frames {
+    uint8_t preface_read;
+    uint8_t head[10]; /* of the frame that is coming, with the pad length if it has one */
+    uint8_t head_read;
+    uint32_t payload_left;
+    size_t held; /* bytes of all uploads */
+    uint32_t upload_count;
+    struct frames_upload uploads[FRAMES_UPLOADS_MAX];
+};
+
+/* An upload that grows over `upload_max` is refused, as h2o does with the same limit. */
+void frames_read(struct frames *frames, struct span bytes, size_t upload_max);
+
+#endif
