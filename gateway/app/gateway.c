@@ -11,6 +11,8 @@
 enum {
     LOOK_US = 100000,
     LOOK_WHILE_PENDING_US = 500000,
+    BODIES_MEMORY_SHARE =
+        8,                /* of the budget, for bodies that are still coming in; of each server */
     HANGING_US = 5000000, /* as /readyz */
     ROOM_KEPT_BYTES = 16 << 20
 };
@@ -234,10 +236,12 @@ static void tell_end(const struct gateway *gateway)
 static int start(struct gateway *gateway)
 {
     struct errmsg errmsg = {{0}};
-    gateway->limits = (struct server_limits){.body_max = 33554432,
-                                             .connections_max = 10000,
-                                             .head_timeout_ms = 30000,
-                                             .idle_timeout_ms = 60000};
+    gateway->limits = (struct server_limits){
+        .body_max = 33554432,
+        .bodies_max = (size_t)wiring_memory_budget(&gateway->settings) / BODIES_MEMORY_SHARE,
+        .connections_max = 10000,
+        .head_timeout_ms = 30000,
+        .idle_timeout_ms = 60000};
     int code = EXIT_FAILED;
     if (gateway->settings.gateway.shards > 1) {
         LOG(LOG_ERROR, "start_failed",

@@ -4,7 +4,6 @@
 #include "admin/process.h"
 #include "base/text.h"
 #include "os/clock.h"
-#include "os/limits.h"
 #include "wire/record.h"
 
 #include <stdlib.h>
@@ -106,8 +105,7 @@ static void sample(void *context, struct admin_sample *sample)
     invoke_metrics(gateway->engine.invoke, &calls);
     admin_sample_shard(sample, &shard);
     sample->ready = ready(gateway, &why);
-    uint64_t budget = gateway->settings.gateway.memory_bytes;
-    sample->memory_max_bytes = budget > 0 ? budget : limits_memory_bytes() / 4 * 3;
+    sample->memory_max_bytes = wiring_memory_budget(&gateway->settings);
     sample_functions(gateway, sample);
     sample_egresses(gateway, sample);
     sample_store(gateway, sample);

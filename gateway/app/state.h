@@ -50,6 +50,8 @@ struct gateway {
     struct sample_egress *sample_egresses;
 };
 
+/* Bytes of --memory, or the automatic ones. */
+uint64_t wiring_memory_budget(const struct settings *settings);
 /* wiring.c: settings as the rooms want them. Errors name the thing in errmsg. */
 int wiring_configure(struct gateway *gateway, const struct settings *settings,
                      struct errmsg *errmsg) MUST_USE;

@@ -9,7 +9,7 @@
 
 enum { DEDUP_MEMORY_SHARE = 20, OUTBOX_MEMORY_SHARE = 4, REPLY_KEEP_MS = 600000 };
 
-static uint64_t memory_budget(const struct settings *settings)
+uint64_t wiring_memory_budget(const struct settings *settings)
 {
     if (settings->gateway.memory_bytes > 0) return settings->gateway.memory_bytes;
     return limits_memory_bytes() / 4 * 3;
@@ -109,7 +109,7 @@ static int configure_shard(struct gateway *gateway, const struct settings *setti
                            const struct shard_endpoint *endpoints)
 {
     struct egress_names names;
-    uint64_t memory = memory_budget(settings);
+    uint64_t memory = wiring_memory_budget(settings);
     int error = make_egresses(settings, &names);
     struct shard_config config = {.endpoints = endpoints,
                                   .endpoint_count = settings->endpoint_count,
