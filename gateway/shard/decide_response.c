@@ -11,8 +11,8 @@ void tell_callers(struct shard *shard, const struct box *box, const struct messa
     while (!list_empty(&entry->waiters)) {
         struct wait *wait = LIST_FIRST(&entry->waiters, struct wait, link);
         wait->kind = ANSWER_PARKED;
-        int error = wait_set_bytes(shard, wait, SPAN_EMPTY, SPAN_EMPTY,
-                                   span_of(box->text, box->text_size));
+        int error =
+            wait_set_bytes(shard, wait, SPAN_EMPTY, SPAN_EMPTY, span_of(box->text, box->text_size));
         (void)error; /* then without the reason */
         wait_gate(shard, wait, seq, update);
     }
