@@ -12,7 +12,7 @@ help:
 	@echo 'make lint      format, house rules, static analysis'
 	@echo 'make format    mend the format'
 	@echo 'make coverage  which lines of the engine the tests run'
-	@echo 'make install   into PREFIX ($(PREFIX)), DESTDIR is honoured'
+	@echo 'make install   stripped, into PREFIX ($(PREFIX)), DESTDIR is honoured'
 	@echo 'make clean     remove build/'
 
 build:
@@ -45,7 +45,7 @@ coverage:
 	@scripts/coverage -v
 
 install: build
-	@cmake --install build/release --prefix $(PREFIX)
+	@cmake --install build/release --prefix $(PREFIX) --strip
 
 clean:
 	@rm -rf build
