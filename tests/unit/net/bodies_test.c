@@ -123,6 +123,7 @@ static void stall_many(const char *head)
     cr_assert(now > 3 * PART_SIZE && now <= BODIES_MAX, "%zu bytes are held", now);
     cr_assert_eq(count_refused(fds, UPLOADS), UPLOADS - 4);
     cr_assert_eq(atomic_load(&echo.handled), 0);
+    cr_assert(server_thread_wait_connections(&echo.thread, 4), "the refused stay for ever");
     for (int i = 0; i < UPLOADS; i++) close(fds[i]);
     cr_assert(falls_to(0));
     cr_assert(server_thread_wait_connections(&echo.thread, 0));
