@@ -84,11 +84,16 @@ static void frame_complete(struct frames *frames, size_t upload_max)
     }
 }
 
-static void read_head(struct frames *frames, uint8_t byte)
+/* Takes what belongs to the head; the pad length counts as payload. */
+static size_t read_head(struct frames *frames, struct span bytes)
 {
-    frames->head[frames->head_read++] = byte;
+    size_t wanted = frames->head_read < HEAD_SIZE ? (size_t)(HEAD_SIZE - frames->head_read) : 1;
+    size_t taken = bytes.size < wanted ? bytes.size : wanted;
+    memcpy(frames->head + frames->head_read, bytes.at, taken);
+    frames->head_read = (uint8_t)(frames->head_read + taken);
     if (frames->head_read == HEAD_SIZE) frames->payload_left = payload_size(frames);
     if (frames->head_read > HEAD_SIZE) frames->payload_left--;
+    return taken;
 }
 
 static bool head_whole(const struct frames *frames)
@@ -104,7 +109,7 @@ void frames_read(struct frames *frames, struct span bytes, size_t upload_max)
         if (frames->preface_read < PREFACE_SIZE) {
             frames->preface_read++;
         } else if (!head_whole(frames)) {
-            read_head(frames, bytes.at[0]);
+            taken = read_head(frames, bytes);
         } else {
             taken = bytes.size < frames->payload_left ? bytes.size : frames->payload_left;
             frames->payload_left -= (uint32_t)taken;
