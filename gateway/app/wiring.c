@@ -209,6 +209,7 @@ static size_t worker_count(const struct settings *settings)
 int wiring_listen(struct gateway *gateway, struct errmsg *errmsg)
 {
     size_t workers = worker_count(&gateway->settings);
+    if (workers > 1) gateway->limits.bodies_max /= workers; /* each has a server of its own */
     int error = 0;
     if (workers == 0) {
         error = front_open(&gateway->fronts[0], gateway, &gateway->loop, gateway->server,

@@ -48,25 +48,36 @@ failed:
     return ERROR_MEMORY;
 }
 
+/* Appends are mostly a few bytes with room for them: no further call then. */
+static inline bool has_room(const struct buffer *buffer, size_t more)
+{
+    return buffer->capacity - buffer->size >= more && !buffer->failed;
+}
+
 void buffer_append(struct buffer *buffer, struct span bytes)
 {
-    if (bytes.size == 0 || buffer_reserve(buffer, bytes.size) != 0) return;
+    if (bytes.size == 0) return;
+    if (!has_room(buffer, bytes.size) && buffer_reserve(buffer, bytes.size) != 0) return;
     memcpy(buffer->at + buffer->size, bytes.at, bytes.size);
     buffer->size += bytes.size;
 }
 
 void buffer_byte(struct buffer *buffer, uint8_t byte)
 {
-    buffer_append(buffer, span_of(&byte, 1));
+    if (!has_room(buffer, 1) && buffer_reserve(buffer, 1) != 0) return;
+    buffer->at[buffer->size++] = byte;
 }
 
 void buffer_varint(struct buffer *buffer, uint64_t value)
 {
-    uint8_t encoded[VARINT_SIZE_MAX];
-    size_t size = 0;
-    for (; value >= 0x80; value >>= 7) encoded[size++] = (uint8_t)(value | 0x80);
-    encoded[size++] = (uint8_t)value;
-    buffer_append(buffer, span_of(encoded, size));
+    if (!has_room(buffer, VARINT_SIZE_MAX)) {
+        /* What it needs, not the most that it could need: a sticky failure is at the same byte. */
+        if (buffer_reserve(buffer, varint_size(value)) != 0) return;
+    }
+    uint8_t *at = buffer->at + buffer->size;
+    for (; value >= 0x80; value >>= 7) *at++ = (uint8_t)(value | 0x80);
+    *at++ = (uint8_t)value;
+    buffer->size = (size_t)(at - buffer->at);
 }
 
 void buffer_string(struct buffer *buffer, struct span bytes)

@@ -19,6 +19,8 @@ uint8_t reader_byte(struct reader *reader)
 
 uint64_t reader_varint(struct reader *reader)
 {
+    /* Nearly all are sizes and kinds of one byte. */
+    if (reader->at < reader->end && *reader->at < 0x80) return *reader->at++;
     uint64_t value = 0;
     for (unsigned i = 0; i < VARINT_SIZE_MAX; i++) {
         uint8_t byte = reader_byte(reader);

@@ -19,6 +19,19 @@ static bool is_over(const struct shard *shard, const struct entry *entry, size_t
     return *early;
 }
 
+/* Neither its window nor the time after a delivery can have passed, and there is no need for room.
+ */
+static bool is_young(const struct shard *shard, const struct entry *entry, size_t bytes)
+{
+    const struct shard_config *config = &shard->overlay.config;
+    int64_t age_ms = shard->overlay.now_ms - entry->created_ms;
+    int64_t window_ms = entry->key_size > 0 ? config->dedup_window_ms : config->reply_keep_ms;
+    int64_t least_ms =
+        entry->key_size > 0 || window_ms < DELIVERED_KEEP_MS ? window_ms : DELIVERED_KEEP_MS;
+    bool crowded = config->dedup_bytes_max > 0 && bytes > config->dedup_bytes_max;
+    return age_ms < least_ms && !crowded;
+}
+
 /* A run of entries of a slot, oldest first, that are over. */
 struct run {
     uint32_t skip; /* older ones that are not: a caller may wait for hours */
@@ -33,6 +46,7 @@ static struct run find_run(const struct shard *shard, const struct list *list)
     LIST_EACH (list, link) {
         const struct entry *entry = CONTAINER_OF(link, struct entry, order);
         bool early;
+        if (is_young(shard, entry, bytes)) break; /* and so are all behind it */
         if (is_over(shard, entry, bytes, &early)) {
             if (run.count == EVICT_MAX) break;
             bytes -=

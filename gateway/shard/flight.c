@@ -98,13 +98,21 @@ struct flight *flight_get(struct shard *shard, struct box *box)
     return flight;
 }
 
-/* A large batch does not keep its arrays: every flight of the pool would have some in the end. */
+/* Nor does a large batch keep its arrays, nor a flight beyond those that calls mostly need: after a
+ * backlog of many addresses every flight of the pool would have some in the end. */
 static void shrink(struct flight *flight)
 {
-    if (flight->message_capacity <= FLIGHT_MESSAGES_KEPT) return;
-    free(flight->messages);
-    flight->messages = NULL;
-    flight->message_capacity = 0;
+    bool surplus = flight->index >= FLIGHTS_WARM;
+    if (surplus || flight->message_capacity > FLIGHT_MESSAGES_KEPT) {
+        free(flight->messages);
+        flight->messages = NULL;
+        flight->message_capacity = 0;
+    }
+    if (!surplus) return;
+    free(flight->states);
+    flight->states = NULL;
+    flight->state_capacity = 0;
+    buffer_close(&flight->id_text);
 }
 
 void flight_end(struct shard *shard, struct flight *flight)
@@ -115,7 +123,11 @@ void flight_end(struct shard *shard, struct flight *flight)
     flight->box->flight = NULL;
     flight->box = NULL;
     shrink(flight);
-    list_prepend(&shard->overlay.free_flights, &flight->link);
+    /* Those that keep what a call needs are used first. */
+    if (flight->index < FLIGHTS_WARM)
+        list_prepend(&shard->overlay.free_flights, &flight->link);
+    else
+        list_append(&shard->overlay.free_flights, &flight->link);
 }
 
 void flight_move(struct shard *shard, struct flight *flight, enum flight_state state)

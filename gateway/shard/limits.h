@@ -11,6 +11,7 @@ enum {
     UNDURABLE_MAX = 64 << 20,    /* bytes of records not yet durable, while calls are made */
     FIRE_MAX = 256,              /* timers in one FIRE record */
     FLIGHT_MESSAGES_KEPT = 64,   /* room for messages that a flight keeps for its next call */
+    FLIGHTS_WARM = 1024,         /* flights that keep what a call needs for their next one */
     INVOCATION_ID_MAX = 96,      /* bytes of its text */
     BATCH_MAX = 1000,            /* messages of one invocation */
     ROWS_MAX = 1000,             /* of one page of a query */
