@@ -71,8 +71,9 @@ static void repeat(struct shard *shard, const struct shard_event *event, struct 
     bool is_call = event->message.reply_token.size > 0;
     shard->metrics.messages_duplicate++;
     if (entry->body_hash != body_hash) {
-        answer_text(update, event->waiter, ANSWER_CONFLICT,
-                    "the idempotency key was used with another body");
+        answer_text(
+            update, event->waiter, ANSWER_CONFLICT,
+            "the idempotency key was used with another body: use a new key for a new message");
         return;
     }
     if (is_call && entry->token_size == 0) {
@@ -188,7 +189,8 @@ void decide_message(struct shard *shard, const struct shard_event *event,
     if (message->cancel_token.size > 0 &&
         timer_find_token(&shard->image, message->target.id, message->cancel_token) != NULL) {
         answer_text(update, event->waiter, ANSWER_CONFLICT,
-                    "a delayed message with this cancel token waits already");
+                    "a delayed message with this cancel token waits already: cancel it, or use "
+                    "another token");
         return;
     }
     if (!has_memory(shard, message->argument.size)) {
