@@ -42,13 +42,23 @@ static int load(struct gateway *gateway, struct settings *settings)
     return error;
 }
 
-static int load_tokens(struct gateway *gateway, const struct settings *settings,
+/* Into a set of the caller's: what a reload has read counts only when all of the reload does. */
+static int load_tokens(struct tokens *tokens, const struct settings *settings,
                        struct errmsg *errmsg)
 {
     const char *path = settings->gateway.token_file;
-    int error = path == NULL ? 0 : tokens_load(&gateway->tokens, path, errmsg);
-    if (error == 0) gateway->has_tokens = path != NULL;
-    return error;
+    return path == NULL ? 0 : tokens_load(tokens, path, errmsg);
+}
+
+/* The set that was in force is the caller's to close. */
+static void use_tokens(struct gateway *gateway, struct tokens *tokens,
+                       const struct settings *settings)
+{
+    struct tokens before = gateway->tokens;
+    gateway->tokens = *tokens;
+    gateway->has_tokens = settings->gateway.token_file != NULL;
+    gateway->admin.tokens = gateway->has_tokens ? &gateway->tokens : NULL;
+    *tokens = before;
 }
 
 /* The listeners stay as they are: without tokens they would stand open, wherever they listen. */
@@ -99,12 +109,16 @@ static void reload(struct gateway *gateway)
             LOG_TEXT("why", "the module files have errors; nothing has changed"));
         return;
     }
+    struct tokens tokens;
+    tokens_init(&tokens);
     engine_flush(&gateway->engine); /* answers may ask for the lock */
     pthread_rwlock_wrlock(&gateway->shared);
     int error = check_reload(gateway, &settings, &errmsg);
-    if (error == 0) error = load_tokens(gateway, &settings, &errmsg);
+    if (error == 0) error = load_tokens(&tokens, &settings, &errmsg);
     if (error == 0) error = wiring_configure(gateway, &settings, &errmsg);
+    if (error == 0) use_tokens(gateway, &tokens, &settings);
     pthread_rwlock_unlock(&gateway->shared);
+    tokens_close(&tokens);
     if (error != 0) {
         LOG(LOG_ERROR, "reload_failed", LOG_TEXT("why", errmsg.text));
         settings_close(&settings);
@@ -113,7 +127,6 @@ static void reload(struct gateway *gateway)
     warn_of_restart(gateway, &settings.gateway);
     settings_close(&gateway->settings);
     gateway->settings = settings;
-    gateway->admin.tokens = gateway->has_tokens ? &gateway->tokens : NULL;
     LOG(LOG_INFO, "reloaded", LOG_NUMBER("endpoints", (int64_t)settings.endpoint_count));
 }
 
@@ -248,7 +261,8 @@ static int start(struct gateway *gateway)
             LOG_TEXT("why", "this version runs one shard: leave --shards out, or set it to 1"));
         return EXIT_USAGE;
     }
-    int error = load_tokens(gateway, &gateway->settings, &errmsg);
+    int error = load_tokens(&gateway->tokens, &gateway->settings, &errmsg);
+    gateway->has_tokens = gateway->settings.gateway.token_file != NULL;
     if (error != 0) return tell("tokens_failed", error, &errmsg);
     error = loop_init(&gateway->loop);
     if (error == 0) error = signals_open(&gateway->signals, &gateway->loop, signal_came);

@@ -423,3 +423,33 @@ def protected(t):
     answer = gateway.client.send("e2e/f/a", "1", headers={"Authorization": "Bearer wrong"})
     t.check(answer.status in (401, 403), f"{answer}")
     t.check("a-secret" not in gateway.log_text(), "the token is not logged")
+
+
+@story("SIGHUP: tokens are taken over with the rest of a reload, or not at all")
+def reload_of_tokens(t):
+    token = t.dir / "token"
+    token.write_text("the-first-secret-of-all\n")
+    token.chmod(0o600)
+    server = t.functions(counted)
+    good = endpoint("e2e/*", server.url)
+    gateway = t.gateway(good, arguments=["--token-file", token], start=False)
+    gateway.port, gateway.admin_port = processes.free_ports(2)
+    gateway.spawn()
+    processes.wait_port(gateway.process, gateway.port)
+
+    def status(secret):
+        return gateway.client.send("e2e/f/a", "1", headers={"Authorization": f"Bearer {secret}"}).status
+
+    t.wait(lambda: status("the-first-secret-of-all") == 202, "with the first token")
+    token.write_text("the-second-secret-of-all\n")
+    broken = "kind: io.statefun.endpoints.v2/http\nspec:\n  functions: other/*\n  urlPathTemplate: https://127.0.0.1:1/\n" \
+             "  transport:\n    type: io.statefun.transports.v1/async\n    trust_cacerts: /nowhere/ca.pem\n"
+    gateway.module.write_text("---\n".join([good, broken]))
+    gateway.process.send_signal(signal.SIGHUP)
+    t.wait(lambda: "reload_failed" in gateway.log_text(), "the certificate does not load", 10)
+    t.check(status("the-second-secret-of-all") == 401, "nothing has changed, the tokens neither")
+    t.check(status("the-first-secret-of-all") == 202, "the first token is in force")
+    gateway.module.write_text(good)
+    gateway.process.send_signal(signal.SIGHUP)
+    t.wait(lambda: status("the-second-secret-of-all") == 202, "the whole reload is good", 10)
+    t.check(status("the-first-secret-of-all") == 401, "the first token is over")
