@@ -20,11 +20,17 @@ struct repairing {
     struct errmsg *errmsg;
 };
 
+/* Never one that an earlier repair has filled: what lies there must not be written over. */
 static int make_aside(struct repairing *repairing)
 {
+    const char *directory = repairing->tool->directory;
+    int64_t time_s = clock_wall_us() / 1000000;
     char name[64];
-    snprintf(name, sizeof name, "damaged-%" PRId64, clock_wall_us() / 1000000);
-    return layout_make(repairing->aside, repairing->tool->directory, name, repairing->errmsg);
+    do {
+        snprintf(name, sizeof name, "damaged-%" PRId64, time_s++);
+        if (path_join(repairing->aside, directory, name) != 0) return ERROR_TOO_LARGE;
+    } while (file_exists(repairing->aside));
+    return layout_make(repairing->aside, directory, name, repairing->errmsg);
 }
 
 static int move_aside(struct repairing *repairing, const char *directory, const char *name)
