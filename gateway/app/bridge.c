@@ -6,8 +6,9 @@
 
 enum { SPANS_MAX = 8 };
 
-struct parcel {
-    struct parcel *next;
+struct crossing {
+    struct errand errand; /* first */
+    struct bridge *bridge;
     uint64_t ticket; /* 0: nobody waits */
     union {
         struct shard_event event;
@@ -69,7 +70,11 @@ static size_t event_spans(struct shard_event *event, struct span *spans[SPANS_MA
     case EVENT_CONFIG: /* these stay in the engine's thread */
     case EVENT_RESPONSE:
     case EVENT_DURABLE:
-    case EVENT_TICK: break;
+    case EVENT_SIGNAL:
+    case EVENT_CUT:
+    case EVENT_TICK:
+    case EVENT_SIGNAL:
+    case EVENT_CUT: break;
     }
     CHECK(false);
     return 0;
@@ -101,70 +106,30 @@ static void move(struct span **spans, size_t count, uint8_t *at)
     }
 }
 
-static struct parcel *pack_event(const struct shard_event *event)
+static struct crossing *pack_event(const struct shard_event *event)
 {
     struct shard_event original = *event;
     struct span *spans[SPANS_MAX];
     size_t count = event_spans(&original, spans);
-    struct parcel *parcel = malloc(sizeof *parcel + total(spans, count));
-    if (parcel == NULL) return NULL;
-    parcel->event = *event;
-    event_spans(&parcel->event, spans);
-    move(spans, count, parcel->bytes);
-    return parcel;
+    struct crossing *crossing = malloc(sizeof *crossing + total(spans, count));
+    if (crossing == NULL) return NULL;
+    crossing->event = *event;
+    event_spans(&crossing->event, spans);
+    move(spans, count, crossing->bytes);
+    return crossing;
 }
 
-static struct parcel *pack_answer(const struct shard_answer *answer)
+static struct crossing *pack_answer(const struct shard_answer *answer)
 {
     struct shard_answer original = *answer;
     struct span *spans[SPANS_MAX];
     size_t count = answer_spans(&original, spans);
-    struct parcel *parcel = malloc(sizeof *parcel + total(spans, count));
-    if (parcel == NULL) return NULL;
-    parcel->answer = *answer;
-    answer_spans(&parcel->answer, spans);
-    move(spans, count, parcel->bytes);
-    return parcel;
-}
-
-/* ---- Handing over ---- */
-
-static void push(struct parcels *parcels, struct parcel *parcel)
-{
-    parcel->next = atomic_load_explicit(&parcels->newest, memory_order_relaxed);
-    while (!atomic_compare_exchange_weak_explicit(&parcels->newest, &parcel->next, parcel,
-                                                  memory_order_release, memory_order_relaxed)) {
-    }
-    parcels->unsent = true;
-}
-
-/* In the order in which they were pushed. */
-static struct parcel *take_all(struct parcels *parcels)
-{
-    struct parcel *newest = atomic_exchange_explicit(&parcels->newest, NULL, memory_order_acquire);
-    struct parcel *oldest = NULL;
-    while (newest != NULL) {
-        struct parcel *next = newest->next;
-        newest->next = oldest;
-        oldest = newest;
-        newest = next;
-    }
-    return oldest;
-}
-
-static void wake(struct parcels *parcels)
-{
-    if (!parcels->unsent) return;
-    parcels->unsent = false;
-    loop_signal_send(&parcels->arrived);
-}
-
-static void drop_all(struct parcels *parcels)
-{
-    for (struct parcel *parcel = take_all(parcels), *next; parcel != NULL; parcel = next) {
-        next = parcel->next;
-        free(parcel);
-    }
+    struct crossing *crossing = malloc(sizeof *crossing + total(spans, count));
+    if (crossing == NULL) return NULL;
+    crossing->answer = *answer;
+    answer_spans(&crossing->answer, spans);
+    move(spans, count, crossing->bytes);
+    return crossing;
 }
 
 /* ---- In the I/O thread ---- */
@@ -198,45 +163,56 @@ static struct port_waiter *leave_seat(struct bridge *bridge, uint64_t ticket)
     return waiter;
 }
 
-/* Without memory for a seat or a parcel the waiter hears nothing, and its own time-out ends it. */
+static void drop(struct errand *errand)
+{
+    free(CONTAINER_OF(errand, struct crossing, errand));
+}
+
+static void event_arrived(struct errand *errand);
+static void answer_arrived(struct errand *errand);
+
+/* Without memory for a seat or a crossing the waiter hears nothing, and its own time-out ends it.
+ */
 static void submit(struct port *port, struct shard_event *event)
 {
     struct bridge *bridge = CONTAINER_OF(port, struct bridge, port);
     struct port_waiter *waiter = (struct port_waiter *)(uintptr_t)event->waiter;
-    struct parcel *parcel = pack_event(event);
-    if (parcel == NULL) return;
-    parcel->ticket = 0;
+    struct crossing *crossing = pack_event(event);
+    if (crossing == NULL) return;
+    crossing->errand = (struct errand){.arrive = event_arrived, .drop = drop};
+    crossing->bridge = bridge;
+    crossing->ticket = 0;
     if (event->kind == EVENT_DETACH) {
-        parcel->ticket = waiter->ticket;
+        crossing->ticket = waiter->ticket;
         leave_seat(bridge, waiter->ticket);
     } else if (waiter != NULL) {
         struct seat *seat = calloc(1, sizeof *seat);
         if (seat == NULL) {
-            free(parcel);
+            free(crossing);
             return;
         }
-        waiter->ticket = seat->ticket = parcel->ticket = bridge->next_ticket++;
+        waiter->ticket = seat->ticket = crossing->ticket = bridge->next_ticket++;
         seat->waiter = waiter;
         table_insert(&bridge->waiting, &bridge->io_memory, &seat->node, ticket_hash(seat->ticket));
     }
-    push(&bridge->events, parcel);
-    loop_touch(bridge->answers.loop);
+    inbox_put(bridge->engine_inbox, &crossing->errand);
+    bridge->asked = true;
+    loop_touch(bridge->io->loop);
 }
 
-static void answers_arrived(struct loop_signal *signal)
+static void answer_arrived(struct errand *errand)
 {
-    struct bridge *bridge = CONTAINER_OF(signal, struct bridge, answers.arrived);
-    for (struct parcel *parcel = take_all(&bridge->answers), *next; parcel != NULL; parcel = next) {
-        next = parcel->next;
-        struct port_waiter *waiter = leave_seat(bridge, parcel->ticket);
-        if (waiter != NULL) waiter->answer(waiter, &parcel->answer);
-        free(parcel);
-    }
+    struct crossing *crossing = CONTAINER_OF(errand, struct crossing, errand);
+    struct port_waiter *waiter = leave_seat(crossing->bridge, crossing->ticket);
+    if (waiter != NULL) waiter->answer(waiter, &crossing->answer);
+    free(crossing);
 }
 
 static void io_turn_ended(struct loop_turn_end *turn_end)
 {
-    wake(&CONTAINER_OF(turn_end, struct bridge, io_turn_end)->events);
+    struct bridge *bridge = CONTAINER_OF(turn_end, struct bridge, io_turn_end);
+    if (bridge->asked) inbox_wake(bridge->engine_inbox);
+    bridge->asked = false;
 }
 
 /* ---- In the engine's thread ---- */
@@ -266,10 +242,14 @@ static void free_proxy(struct proxy *proxy)
 static void answered(struct port_waiter *waiter, const struct shard_answer *answer)
 {
     struct proxy *proxy = CONTAINER_OF(waiter, struct proxy, waiter);
-    struct parcel *parcel = pack_answer(answer);
-    if (parcel != NULL) {
-        parcel->ticket = proxy->ticket;
-        push(&proxy->bridge->answers, parcel);
+    struct bridge *bridge = proxy->bridge;
+    struct crossing *crossing = pack_answer(answer);
+    if (crossing != NULL) {
+        crossing->errand = (struct errand){.arrive = answer_arrived, .drop = drop};
+        crossing->bridge = bridge;
+        crossing->ticket = proxy->ticket;
+        inbox_put(bridge->io, &crossing->errand);
+        bridge->answered = true;
     }
     free_proxy(proxy);
 }
@@ -285,15 +265,16 @@ static struct proxy *make_proxy(struct bridge *bridge, uint64_t ticket)
     return proxy;
 }
 
-static void deliver(struct bridge *bridge, struct parcel *parcel)
+static void deliver(struct crossing *crossing)
 {
-    struct shard_event *event = &parcel->event;
+    struct bridge *bridge = crossing->bridge;
+    struct shard_event *event = &crossing->event;
     struct proxy *proxy = NULL;
     if (event->kind == EVENT_DETACH) {
-        proxy = find_proxy(bridge, parcel->ticket);
+        proxy = find_proxy(bridge, crossing->ticket);
         if (proxy == NULL) return; /* its answer is on the way: nobody sits there any more */
-    } else if (parcel->ticket != 0) {
-        proxy = make_proxy(bridge, parcel->ticket);
+    } else if (crossing->ticket != 0) {
+        proxy = make_proxy(bridge, crossing->ticket);
         if (proxy == NULL) return;
     }
     event->waiter = proxy == NULL ? 0 : waiter_of(&proxy->waiter);
@@ -301,48 +282,36 @@ static void deliver(struct bridge *bridge, struct parcel *parcel)
     if (event->kind == EVENT_DETACH) free_proxy(proxy);
 }
 
-static void events_arrived(struct loop_signal *signal)
+static void event_arrived(struct errand *errand)
 {
-    struct bridge *bridge = CONTAINER_OF(signal, struct bridge, events.arrived);
-    for (struct parcel *parcel = take_all(&bridge->events), *next; parcel != NULL; parcel = next) {
-        next = parcel->next;
-        deliver(bridge, parcel);
-        free(parcel);
-    }
+    struct crossing *crossing = CONTAINER_OF(errand, struct crossing, errand);
+    deliver(crossing);
+    free(crossing);
 }
 
 static void engine_turn_ended(struct loop_turn_end *turn_end)
 {
-    wake(&CONTAINER_OF(turn_end, struct bridge, engine_turn_end)->answers);
+    struct bridge *bridge = CONTAINER_OF(turn_end, struct bridge, engine_turn_end);
+    if (bridge->answered) inbox_wake(bridge->io);
+    bridge->answered = false;
 }
 
 /* ---- */
 
-static int open_parcels(struct parcels *parcels, struct loop *loop,
-                        void (*arrived)(struct loop_signal *))
+void bridge_open(struct bridge *bridge, struct inbox *io, struct inbox *engine_inbox,
+                 struct port *engine)
 {
-    parcels->loop = loop;
-    return loop_signal_init(loop, &parcels->arrived, arrived);
-}
-
-int bridge_open(struct bridge *bridge, struct loop *io_loop, struct loop *engine_loop,
-                struct port *engine)
-{
-    *bridge = (struct bridge){.port = {submit}, .engine = engine, .next_ticket = 1};
+    *bridge = (struct bridge){.port = {submit},
+                              .io = io,
+                              .engine = engine,
+                              .engine_inbox = engine_inbox,
+                              .next_ticket = 1};
     memory_init(&bridge->io_memory);
     memory_init(&bridge->engine_memory);
-    int error = open_parcels(&bridge->answers, io_loop, answers_arrived);
-    if (error != 0) return error;
-    error = open_parcels(&bridge->events, engine_loop, events_arrived);
-    if (error != 0) {
-        loop_signal_close(io_loop, &bridge->answers.arrived);
-        return error;
-    }
     bridge->io_turn_end.run = io_turn_ended;
     bridge->engine_turn_end.run = engine_turn_ended;
-    loop_at_turn_end(io_loop, &bridge->io_turn_end);
-    loop_at_turn_end(engine_loop, &bridge->engine_turn_end);
-    return 0;
+    loop_at_turn_end(io->loop, &bridge->io_turn_end);
+    loop_at_turn_end(engine_inbox->loop, &bridge->engine_turn_end);
 }
 
 /* The engine lives on, and must not answer what is no more. */
@@ -368,13 +337,11 @@ static void close_seats(struct bridge *bridge)
 
 void bridge_close(struct bridge *bridge)
 {
-    drop_all(&bridge->answers);
-    drop_all(&bridge->events);
+    inbox_empty(bridge->io);
+    inbox_empty(bridge->engine_inbox);
     close_seats(bridge);
     list_remove(&bridge->io_turn_end.link);
     list_remove(&bridge->engine_turn_end.link);
-    loop_signal_close(bridge->answers.loop, &bridge->answers.arrived);
-    loop_signal_close(bridge->events.loop, &bridge->events.arrived);
     memory_close(&bridge->io_memory);
     memory_close(&bridge->engine_memory);
 }

@@ -231,8 +231,8 @@ static int replay(void *context, struct span records, uint64_t first_seq, uint32
 
 static int encode_open(void *context, uint32_t epoch, uint64_t lineage, struct buffer *out)
 {
-    (void)context;
-    shard_encode_open(out, epoch, lineage, SPAN_LITERAL(HOLDFAST_VERSION));
+    const struct engine *engine = context;
+    shard_encode_open(engine->shard, out, epoch, lineage, SPAN_LITERAL(HOLDFAST_VERSION));
     return out->failed ? ERROR_MEMORY : 0;
 }
 
@@ -254,6 +254,7 @@ static int recover(struct engine *engine, struct errmsg *errmsg)
                                       .changed = journal_changed,
                                       .changed_context = engine,
                                       .encode_open = encode_open,
+                                      .open_context = engine,
                                       .seal_idle_ms = 100};
     struct journal_position from = {newest.seq, newest.lineage, newest.epoch};
     uint32_t epoch;

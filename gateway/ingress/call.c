@@ -9,9 +9,10 @@
 
 #include "base/text.h"
 #include "ingress/value.h"
+#include "base/slot.h"
 #include "os/random.h"
 
-enum { REPLY_TOKEN_BYTES = 16, REPLY_TOKEN_SIZE = 32, OUTCOME_WAIT_MS = 5000 };
+enum { OUTCOME_WAIT_MS = 5000 };
 
 struct call {
     struct exchange exchange;  /* first */
@@ -165,20 +166,16 @@ static void timed_out(struct loop_timer *timer)
 /* -- Requests -- */
 
 /* The kernel is asked for many tokens at once; none of its bytes is used twice. */
-static void make_token(struct ingress *ingress, uint8_t token[REPLY_TOKEN_SIZE])
+static void make_token(struct ingress *ingress, struct span target_id, char token[REPLY_TOKEN_SIZE])
 {
-    static const char digits[] = "0123456789abcdef";
-    uint8_t bytes[REPLY_TOKEN_BYTES];
+    uint8_t bytes[16];
     if (ingress->random_left < sizeof bytes) {
         random_fill(ingress->random, sizeof ingress->random);
         ingress->random_left = sizeof ingress->random;
     }
     ingress->random_left -= sizeof bytes;
     memcpy(bytes, ingress->random + ingress->random_left, sizeof bytes);
-    for (size_t i = 0; i < sizeof bytes; i++) {
-        token[2 * i] = (uint8_t)digits[bytes[i] >> 4];
-        token[2 * i + 1] = (uint8_t)digits[bytes[i] & 15];
-    }
+    reply_token_make(token, target_id, bytes);
 }
 
 static bool call_timeout(struct http_request *request, const struct target *target,
@@ -196,9 +193,9 @@ static void submit_call(struct ingress *ingress, struct http_request *request,
                         const struct target *target, int64_t timeout_ms, struct shard_event *event)
 {
     struct call *call = http_alloc(request, sizeof *call);
-    uint8_t *token = http_alloc(request, REPLY_TOKEN_SIZE);
+    char *token = http_alloc(request, REPLY_TOKEN_SIZE);
     struct loop *loop = ingress->options.loop;
-    make_token(ingress, token);
+    make_token(ingress, target->address.id, token);
     *call = (struct call){.reply_token = span_of(token, REPLY_TOKEN_SIZE),
                           .target = target->address,
                           .key = event->message.key};

@@ -1,6 +1,8 @@
 /* Loads an image from its blocks: globals first, since the slots speak in its numbers. */
 #include "shard/block.h"
 
+#include "shard/channel.h"
+
 static int check_name(const struct image *image, uint32_t number)
 {
     return number > 0 && number <= image->dictionary.count ? 0 : ERROR_DAMAGED;
@@ -218,25 +220,44 @@ static int read_functions(struct image *image, struct reader *in)
     return 0;
 }
 
-static int read_lane(struct image *image, struct reader *in)
+static int read_letters(struct image *image, struct reader *in, struct lane *lane)
 {
-    uint32_t name = read_number(in);
     uint64_t last = reader_varint(in), taken = reader_varint(in), count = reader_varint(in);
-    int error = check_name(image, name);
-    if (error == 0) error = memory_reserve(&image->memory, memory_cost(sizeof(struct lane)));
-    if (error != 0) return error;
-    struct lane *lane = lane_get(image, name);
     for (uint64_t i = 0; i < count; i++) {
         uint64_t cursor = reader_varint(in), seq = reader_varint(in);
         struct span bytes = reader_string(in);
         if (in->failed) return ERROR_DAMAGED;
-        error = memory_reserve_block(&image->memory, sizeof(struct letter) + bytes.size);
+        int error = memory_reserve_block(&image->memory, sizeof(struct letter) + bytes.size);
         if (error != 0) return error;
         lane_put(image, lane, cursor, seq, bytes);
     }
     lane->last = last;
     lane->taken = taken;
     return 0;
+}
+
+static int read_lane(struct image *image, struct reader *in)
+{
+    uint32_t name = read_number(in);
+    int error = check_name(image, name);
+    if (error == 0) error = memory_reserve(&image->memory, memory_cost(sizeof(struct lane)));
+    return error != 0 ? error : read_letters(image, in, lane_get(image, name));
+}
+
+static int read_channels(struct image *image, struct reader *in)
+{
+    uint32_t shard = read_number(in), shard_count = read_number(in);
+    image->cut = reader_varint(in);
+    int error = in->failed ? ERROR_DAMAGED : image_place(image, shard, shard_count);
+    for (uint32_t i = 0; error == 0 && i < shard_count; i++) {
+        struct channel *channel = channel_of(image, i);
+        if (channel == NULL) continue;
+        channel->accepted = reader_varint(in);
+        if (read_number(in) != 0) return ERROR_DAMAGED; /* a channel has no name */
+        error = read_letters(image, in, &channel->out);
+        if (channel->out.count != channel->out.last - channel->out.taken) return ERROR_DAMAGED;
+    }
+    return error;
 }
 
 static int read_names(struct image *image, struct reader *in)
@@ -266,6 +287,7 @@ int block_read_globals(struct image *image, struct span bytes)
     if (error != 0) return error;
     uint64_t lanes = reader_varint(&in);
     for (uint64_t i = 0; i < lanes && error == 0; i++) error = read_lane(image, &in);
+    if (error == 0) error = read_channels(image, &in);
     memory_unreserve(&image->memory);
     if (error != 0) return error;
     return reader_done(&in) ? 0 : ERROR_DAMAGED;

@@ -1,5 +1,7 @@
 #include "shard/block.h"
 
+#include "shard/channel.h"
+
 static void write_values(struct buffer *out, const struct cell *cell)
 {
     buffer_varint(out, cell->value_count);
@@ -146,6 +148,19 @@ static void write_lane(struct buffer *out, const struct lane *lane)
     }
 }
 
+static void write_channels(struct buffer *out, const struct image *image)
+{
+    buffer_varint(out, image->shard);
+    buffer_varint(out, image->shard_count);
+    buffer_varint(out, image->cut);
+    for (uint32_t i = 0; i < image->shard_count; i++) {
+        const struct channel *channel = channel_of(image, i);
+        if (channel == NULL) continue;
+        buffer_varint(out, channel->accepted);
+        write_lane(out, &channel->out);
+    }
+}
+
 void block_write_globals(struct buffer *out, const struct image *image)
 {
     buffer_varint(out, BLOCK_FORMAT);
@@ -162,4 +177,5 @@ void block_write_globals(struct buffer *out, const struct image *image)
     LIST_EACH (&image->lanes, link) {
         write_lane(out, CONTAINER_OF(link, struct lane, link));
     }
+    write_channels(out, image);
 }

@@ -32,12 +32,21 @@ void decide_response(struct shard *shard, const struct event_response *response,
                      struct shard_update *update);
 void decide_operator(struct shard *shard, const struct shard_event *event,
                      struct shard_update *update);
+void decide_signal(struct shard *shard, const struct shard_signal *signal,
+                   struct shard_update *update);
+void decide_cut(struct shard *shard, uint64_t cut, struct shard_update *update);
 void decide_tick(struct shard *shard, struct shard_update *update);
 void decide_query(struct shard *shard, const struct shard_event *event,
                   struct shard_update *update);
 void decide_pull(struct shard *shard, const struct shard_event *event, struct shard_update *update);
 void decide_pull_ack(struct shard *shard, const struct shard_event *event,
                      struct shard_update *update);
+/* What is known of the other shards, at the start. ERROR_MEMORY. */
+int peers_open(struct shard *shard) MUST_USE;
+/* What may be told to other shards now. */
+void signals_release(struct shard *shard, struct shard_update *update);
+/* What has had no answer for too long is said again. */
+void signals_repeat(struct shard *shard);
 /* Lanes whose waiters can be served now. */
 void pulls_release(struct shard *shard, struct shard_update *update);
 

@@ -1,10 +1,14 @@
 /* A result: its effects become one APPLY, all or nothing. */
 #include "base/text.h"
+#include "shard/channel.h"
 #include "shard/decide.h"
 #include "shard/effects_check.h"
 #include "wire/playground.h"
 
-enum { MUTATION_OVERHEAD = 160 }; /* of a value beyond its bytes, at most */
+enum {
+    MUTATION_OVERHEAD = 160, /* of a value beyond its bytes, at most */
+    MESSAGE_OVERHEAD = 160,
+};
 
 /* What the effects need beyond the spans of the response: names as numbers, playground topics. */
 struct apply {
@@ -190,11 +194,17 @@ static void write_apply(struct apply *apply)
     write_mutations(apply, body);
 }
 
+static uint32_t target_slot(const struct address *target)
+{
+    return span_equal(target->type, NAME_REPLY) ? reply_token_slot(target->id)
+                                                : slot_of(target->id);
+}
+
 static size_t effects_bytes(const struct function_response *response)
 {
     size_t bytes = 0;
     for (size_t i = 0; i < response->message_count; i++)
-        bytes += response->messages[i].argument.size + 160;
+        bytes += response->messages[i].argument.size + MESSAGE_OVERHEAD;
     for (size_t i = 0; i < response->delayed_count; i++)
         bytes += response->delayed[i].argument.size + 320;
     for (size_t i = 0; i < response->egress_count; i++)
@@ -204,9 +214,13 @@ static size_t effects_bytes(const struct function_response *response)
     return bytes;
 }
 
-static size_t egress_bytes(const struct shard *shard, const struct function_response *response)
+/* What the outbox will hold: records for egresses, messages for other shards. */
+static size_t outgoing_bytes(const struct shard *shard, const struct function_response *response)
 {
     size_t bytes = 0;
+    for (size_t i = 0; shard->image.channels != NULL && i < response->message_count; i++)
+        if (!image_owns(&shard->image, target_slot(&response->messages[i].target)))
+            bytes += response->messages[i].argument.size + MESSAGE_OVERHEAD;
     for (size_t i = 0; i < response->egress_count; i++) {
         const struct egress *egress = egress_find(&shard->overlay, response->egress[i].name);
         if (egress->kind != EGRESS_DISCARD) bytes += response->egress[i].argument.size;
@@ -244,7 +258,7 @@ static bool is_blocked(const struct shard *shard, const struct flight *flight,
     size_t waiting = shard->image.letter_bytes;
     /* Into an empty outbox goes anything: a response larger than the whole would wait for ever. */
     if (outbox_max > 0 && waiting > 0) {
-        size_t letters = egress_bytes(shard, response);
+        size_t letters = outgoing_bytes(shard, response);
         if (letters > 0 && waiting + letters > outbox_max) return true;
     }
     /* An eighth above the budget at which ingress refuses: work that is under way can come to its

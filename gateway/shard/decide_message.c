@@ -1,4 +1,5 @@
 /* Messages from outside: ACCEPT, duplicates, waiters for replies, cancellations. */
+#include "shard/channel.h"
 #include "shard/decide.h"
 #include "shard/key.h"
 
@@ -168,6 +169,8 @@ void decide_message(struct shard *shard, const struct shard_event *event,
 {
     const struct event_message *message = &event->message;
     const char *why = invalid(message);
+    if (why == NULL && !image_owns(&shard->image, slot_of(message->target.id)))
+        why = "the address belongs to another shard";
     if (why != NULL) {
         answer_text(update, event->waiter, ANSWER_INVALID, why);
         return;

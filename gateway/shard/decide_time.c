@@ -1,4 +1,5 @@
 /* Time: delayed messages that are due, back-offs that end, memory hygiene. */
+#include "shard/channel.h"
 #include "shard/decide.h"
 #include "shard/shard.h"
 
@@ -93,6 +94,7 @@ void decide_tick(struct shard *shard, struct shard_update *update)
 {
     fire(shard, update);
     wake(shard);
+    signals_repeat(shard);
     sweep(shard, update);
 }
 
@@ -113,6 +115,9 @@ int64_t shard_wake_at(const struct shard *shard)
         const struct endpoint *endpoint = &overlay->endpoints[i];
         if (!list_empty(&endpoint->ready) && endpoint->open_until_ms > overlay->now_ms)
             earlier(&at_ms, endpoint->open_until_ms);
+    }
+    for (uint32_t i = 0; i < overlay->peer_count; i++) {
+        if (channel_of(&shard->image, i) != NULL) earlier(&at_ms, overlay->peers[i].resend_at_ms);
     }
     if (needs_sweep(shard)) earlier(&at_ms, overlay->sweep_at_ms);
     if (at_ms == INT64_MAX) return INT64_MAX;

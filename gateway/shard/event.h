@@ -76,14 +76,16 @@ enum shard_event_kind {
     EVENT_STATE,    /* a state write from outside, in mailbox order */
     EVENT_PULL,     /* records of a pull egress */
     EVENT_PULL_ACK, /* they have been taken */
+    EVENT_SIGNAL,   /* from another shard: messages, and how far it has ours */
+    EVENT_CUT,      /* a savepoint of all shards begins */
 };
 
 struct event_message {
     struct address target;
     struct span argument; /* raw TypedValue */
     struct span key;      /* idempotency key, may be empty */
-    struct span
-        reply_token; /* not empty: a call. 128 random bits, hex (32 characters), from the caller */
+    /* Not empty: a call. 32 hex characters, made by reply_token_make (base/slot.h). */
+    struct span reply_token;
     struct span cancel_token; /* with a delay; may be empty */
     struct span traceparent;  /* may be empty */
     int64_t delay_ms;         /* -1: deliver now */
@@ -157,6 +159,21 @@ struct event_pull {
     bool wait; /* nothing there: answer when there is */
 };
 
+/*
+ * Between two shards, in either direction. Parcels are numbered from 1 for each ordered pair of
+ * shards. A signal may be lost, doubled, delayed or overtaken: then it is said again.
+ */
+struct shard_signal {
+    uint32_t peer;  /* event: whom it is from; update: whom it is for */
+    uint64_t cut;   /* the newest savepoint that the sender takes part in */
+    uint64_t acked; /* parcels of the receiver that the sender holds durably: up to this number */
+    uint64_t received; /* … and has taken at all. Tells when `rewind` is set where to go on */
+    bool rewind;       /* there was a gap: send again from received + 1 */
+    uint64_t first;    /* number of the first parcel */
+    uint32_t count;
+    struct span parcels; /* wire/parcel.h */
+};
+
 struct shard_event {
     enum shard_event_kind kind;
     struct shard_clock clock;
@@ -180,6 +197,8 @@ struct shard_event {
         struct event_operator operate;
         struct event_state state;
         struct event_pull pull;
+        struct shard_signal signal;
+        uint64_t cut; /* larger than any before: see shard_cut_known */
     };
 };
 
@@ -251,9 +270,16 @@ struct shard_update {
     size_t invocation_count;
     struct shard_answer *answers; /* their spans point into `bytes`; see shard_update_answer */
     size_t answer_count;
+    /* To be carried to other shards: what is in them is durable here. */
+    struct shard_signal *signals; /* see shard_update_signal */
+    size_t signal_count;
+    /* Not 0: the shard has joined this savepoint. A cut has begun in the middle of the step, in the
+       place of any that was running: the caller reads it out, or ends it. */
+    uint64_t cut_begun;
     /* private */
     size_t invocation_capacity;
     size_t answer_capacity;
+    size_t signal_capacity;
     struct buffer bytes;
 };
 
@@ -262,5 +288,7 @@ void shard_update_close(struct shard_update *update);
 void shard_update_clear(struct shard_update *update);
 /* Answer i with its spans resolved; valid until the next step or clear. */
 struct shard_answer shard_update_answer(const struct shard_update *update, size_t i);
+/* The same for signal i. */
+struct shard_signal shard_update_signal(const struct shard_update *update, size_t i);
 
 #endif

@@ -1,5 +1,6 @@
 #include "shard/fold.h"
 
+#include "shard/channel.h"
 #include "shard/rewrite.h"
 
 static void fold_open(struct image *image, struct reader *in)
@@ -8,6 +9,14 @@ static void fold_open(struct image *image, struct reader *in)
     record_open_read(in, &open);
     image->epoch = open.epoch;
     image->lineage = open.lineage;
+}
+
+/* What is for an address of another shard goes there. True: it does. */
+static bool send_away(struct image *image, uint32_t slot, const struct parcel *parcel)
+{
+    if (image_owns(image, slot)) return false;
+    channel_put(image, image_owner(image, slot), parcel);
+    return true;
 }
 
 static void fold_spec(struct image *image, struct reader *in)
@@ -29,6 +38,11 @@ static void fold_spec(struct image *image, struct reader *in)
 static void put_item(struct image *image, const struct record_item *item, uint32_t caller_type,
                      struct span caller_id, uint32_t index)
 {
+    if (!item->delayed && !image_owns(image, slot_of(item->id))) {
+        struct parcel parcel = parcel_of_item(image, item, caller_type, caller_id);
+        send_away(image, slot_of(item->id), &parcel);
+        return;
+    }
     struct message *message = message_new(image, item, caller_type, caller_id);
     message->index = index;
     if (item->delayed) {
@@ -61,6 +75,8 @@ static void fold_accept(struct image *image, struct reader *in)
 /* The first reply wins; one for a caller that is forgotten is dropped. */
 static void answer(struct image *image, const struct record_item *item)
 {
+    struct parcel parcel = {.kind = ITEM_REPLY, .id = item->id, .argument = item->argument};
+    if (send_away(image, reply_token_slot(item->id), &parcel)) return;
     struct entry *entry = entry_find_token(image, item->id);
     if (entry == NULL || entry->has_answer) {
         image->replies_dropped++;
@@ -77,6 +93,15 @@ static void cancel(struct image *image, struct span scope_id, struct span token)
     if (timer == NULL) return; /* fired already, or never was */
     image_touch(image, scope_id);
     message_free(image, timer_take(image, timer));
+}
+
+/* All records of an egress are in one shard, however many send to it: a reader has one order. */
+static void post(struct image *image, uint32_t name, struct span bytes)
+{
+    struct parcel parcel = parcel_of_letter(image, name, bytes);
+    if (send_away(image, slot_of(parcel.type), &parcel)) return;
+    struct lane *lane = lane_get(image, name);
+    lane_put(image, lane, lane->last + 1, image->seq, bytes);
 }
 
 static void fold_apply(struct image *image, struct reader *in)
@@ -105,8 +130,7 @@ static void fold_apply(struct image *image, struct reader *in)
     for (uint64_t left = reader_varint(in); left > 0; left--) {
         struct record_egress egress;
         record_egress_read(in, &egress);
-        struct lane *lane = lane_get(image, egress.lane);
-        lane_put(image, lane, lane->last + 1, image->seq, egress.argument);
+        post(image, egress.lane, egress.argument);
     }
     struct rewrite rewrite = {.type = apply.type,
                               .id = apply.id,
@@ -123,6 +147,11 @@ static void fold_fire(struct image *image, struct reader *in)
     for (uint32_t i = 0; i < count; i++) {
         struct timer *timer = timer_find_number(image, reader_varint(in));
         image_touch(image, timer_scope_id(timer));
+        struct parcel parcel = parcel_of_timer(image, timer);
+        if (send_away(image, slot_of(parcel.id), &parcel)) {
+            message_free(image, timer_take(image, timer));
+            continue;
+        }
         image_touch(image, timer_target_id(timer));
         struct box *box = box_get(image, timer->target_type, timer_target_id(timer));
         struct message *message = timer_take(image, timer);
@@ -181,12 +210,10 @@ static void fold_operator(struct image *image, struct reader *in)
         box_wake(image, box);
         return;
     case RECORD_VERB_SKIP: box_pop(image, box, 1); return;
-    case RECORD_VERB_DEAD_LETTER: {
-        struct lane *lane = lane_get(image, operate.lane);
-        lane_put(image, lane, lane->last + 1, image->seq, operate.letter);
+    case RECORD_VERB_DEAD_LETTER:
+        post(image, operate.lane, operate.letter);
         box_pop(image, box, 1);
         return;
-    }
     case RECORD_VERB_WRITE: fold_write(image, box, &operate); return;
     case RECORD_VERB_PURGE: box_pop(image, box, box->count); return;
     }
@@ -222,6 +249,29 @@ static void fold_purge(struct image *image, struct reader *in)
     rewrite_run(image, &rewrite);
 }
 
+static void fold_receive(struct image *image, struct reader *in)
+{
+    struct record_receive receive;
+    record_receive_read(in, &receive);
+    channel_of(image, receive.from)->accepted = receive.first + receive.count - 1;
+    for (uint32_t i = 0; i < receive.count; i++) {
+        struct record_item item;
+        record_item_read(in, &item);
+        switch (item.kind) {
+        case ITEM_REPLY: answer(image, &item); break;
+        case ITEM_EGRESS: post(image, item.type, item.argument); break;
+        default: put_item(image, &item, item.has_caller ? item.caller_type : 0, item.caller_id, i);
+        }
+    }
+}
+
+static void fold_acked(struct image *image, struct reader *in)
+{
+    struct record_acked acked;
+    record_acked_read(in, &acked);
+    lane_take(image, &channel_of(image, acked.peer)->out, acked.through);
+}
+
 void fold(struct image *image, const struct record *record)
 {
     struct reader in = reader_of(record->body);
@@ -244,6 +294,9 @@ void fold(struct image *image, const struct record *record)
         cancel(image, scope_id, reader_string(&in));
         return;
     case RECORD_PURGE: fold_purge(image, &in); return;
+    case RECORD_RECEIVE: fold_receive(image, &in); return;
+    case RECORD_ACKED: fold_acked(image, &in); return;
+    case RECORD_CUT: image->cut = reader_varint(&in); return;
     default: return; /* optional: fold_prepare let it pass */
     }
 }

@@ -1,6 +1,7 @@
 /* The half of fold that may fail: does the record fit the image, and is there memory for it? */
 #include "shard/fold.h"
 
+#include "shard/channel.h"
 #include "shard/rewrite.h"
 
 /* Small blocks are summed and reserved at once, large ones one by one. */
@@ -34,11 +35,35 @@ static void need_id(struct need *need, struct span id)
     if (id.size == 0) need->error = ERROR_DAMAGED;
 }
 
-static void need_item(struct need *n, const struct record_item *item, struct span caller_id)
+static void need_reply(struct need *n, const struct record_item *item)
+{
+    struct parcel parcel = {.kind = ITEM_REPLY, .id = item->id, .argument = item->argument};
+    if (image_owns(n->image, reply_token_slot(item->id)))
+        need(n, item->argument.size); /* the answer */
+    else
+        need(n, channel_letter_size(&parcel));
+}
+
+/* A record for an egress, here or where its lane is. */
+static void need_letter(struct need *n, uint32_t lane, struct span bytes)
+{
+    need_name(n, lane);
+    if (n->error != 0) return;
+    struct parcel parcel = parcel_of_letter(n->image, lane, bytes);
+    if (image_owns(n->image, slot_of(parcel.type))) {
+        need(n, sizeof(struct lane));
+        need(n, sizeof(struct letter) + bytes.size);
+    } else {
+        need(n, channel_letter_size(&parcel));
+    }
+}
+
+static void need_item(struct need *n, const struct record_item *item, uint32_t caller_type,
+                      struct span caller_id)
 {
     need_id(n, item->id);
     if (item->kind == ITEM_REPLY) {
-        need(n, item->argument.size); /* the answer */
+        need_reply(n, item);
         return;
     }
     need_function(n, item->type);
@@ -48,6 +73,11 @@ static void need_item(struct need *n, const struct record_item *item, struct spa
     }
     if (item->has_caller) need_name(n, item->caller_type);
     if (item->has_caller) caller_id = item->caller_id;
+    if (n->error == 0 && !item->delayed && !image_owns(n->image, slot_of(item->id))) {
+        struct parcel parcel = parcel_of_item(n->image, item, caller_type, caller_id);
+        need(n, channel_letter_size(&parcel));
+        return;
+    }
     need(n, message_size(item, true, caller_id));
     need(n, box_size(item->id));
     if (item->delayed) /* sizes are exact: a large block is reserved for one size */
@@ -61,8 +91,11 @@ static void prepare_accept(struct need *n, struct reader *in)
     struct record_item item;
     record_accept_read(in, &accept);
     record_item_read(in, &item);
-    if (item.kind == ITEM_REPLY) n->error = ERROR_DAMAGED; /* only functions reply */
-    need_item(n, &item, SPAN_EMPTY);
+    /* Only functions reply and emit; what is for another shard does not come in here. */
+    if (item.kind == ITEM_REPLY || item.kind == ITEM_EGRESS ||
+        !image_owns(n->image, slot_of(item.id)))
+        n->error = ERROR_DAMAGED;
+    need_item(n, &item, 0, SPAN_EMPTY);
     need(n, entry_size(item.id.size, accept.key.size, item.reply_token.size));
 }
 
@@ -99,21 +132,20 @@ static void prepare_apply(struct need *n, struct reader *in, int64_t now_ms)
     struct record_item item;
     for (uint64_t i = 0; i < items && !in->failed; i++) {
         record_item_read(in, &item);
-        need_item(n, &item, apply.id);
+        if (item.kind == ITEM_EGRESS) n->error = ERROR_DAMAGED;
+        need_item(n, &item, apply.type, apply.id);
     }
     uint64_t delayed = reader_varint(in);
     for (uint64_t i = 0; i < delayed && !in->failed; i++)
         if (!record_delayed_read(in, &item)) {
-            if (item.kind == ITEM_REPLY) n->error = ERROR_DAMAGED;
-            need_item(n, &item, apply.id);
+            if (item.kind == ITEM_REPLY || item.kind == ITEM_EGRESS) n->error = ERROR_DAMAGED;
+            need_item(n, &item, apply.type, apply.id);
         }
     uint64_t letters = reader_varint(in);
     for (uint64_t i = 0; i < letters && !in->failed; i++) {
         struct record_egress egress;
         record_egress_read(in, &egress);
-        need_name(n, egress.lane);
-        need(n, sizeof(struct lane));
-        need(n, sizeof(struct letter) + egress.argument.size);
+        need_letter(n, egress.lane, egress.argument);
     }
     prepare_mutations(n, in, &apply, now_ms);
 }
@@ -122,6 +154,15 @@ static void prepare_apply(struct need *n, struct reader *in, int64_t now_ms)
 static bool fires_before(const struct timer *a, const struct timer *b)
 {
     return a->due.key < b->due.key || (a->due.key == b->due.key && a->due.tie < b->due.tie);
+}
+
+static void need_fired(struct need *n, const struct timer *timer)
+{
+    struct parcel parcel = parcel_of_timer(n->image, timer);
+    if (image_owns(n->image, slot_of(parcel.id)))
+        need(n, box_size(parcel.id));
+    else
+        need(n, channel_letter_size(&parcel));
 }
 
 static void prepare_fire(struct need *n, struct reader *in)
@@ -133,7 +174,7 @@ static void prepare_fire(struct need *n, struct reader *in)
         if (timer == NULL || (before != NULL && !fires_before(before, timer)))
             n->error = ERROR_DAMAGED;
         else
-            need(n, box_size(timer_target_id(timer)));
+            need_fired(n, timer);
         before = timer;
     }
 }
@@ -171,11 +212,7 @@ static void prepare_operator(struct need *n, struct reader *in, int64_t now_ms)
         return;
     }
     if (operate.verb == RECORD_VERB_WRITE) prepare_write(n, box, now_ms);
-    if (operate.verb == RECORD_VERB_DEAD_LETTER) {
-        need_name(n, operate.lane);
-        need(n, sizeof(struct lane));
-        need(n, sizeof(struct letter) + operate.letter.size);
-    }
+    if (operate.verb == RECORD_VERB_DEAD_LETTER) need_letter(n, operate.lane, operate.letter);
 }
 
 static void prepare_cursor(struct need *n, struct reader *in)
@@ -231,15 +268,63 @@ static void prepare_spec(struct need *n, struct reader *in)
             function_reserve_specs(n->image, image_function(n->image, type), (uint32_t)count);
 }
 
-static void prepare_kind(struct need *n, uint8_t kind, struct reader *in, int64_t now_ms)
+/* What other shards send is for us, and comes in order. */
+static void prepare_received(struct need *n, const struct record_item *item)
+{
+    const struct image *image = n->image;
+    if (item->kind == ITEM_EGRESS) {
+        need_letter(n, item->type, item->argument);
+        if (n->error == 0 && !image_owns(image, slot_of(dictionary_name(image, item->type))))
+            n->error = ERROR_DAMAGED;
+        return;
+    }
+    uint32_t slot = item->kind == ITEM_REPLY ? reply_token_slot(item->id) : slot_of(item->id);
+    if (!image_owns(image, slot) || item->delayed || item->kind == ITEM_STATE_SET ||
+        item->kind == ITEM_STATE_DELETE)
+        n->error = ERROR_DAMAGED;
+    need_item(n, item, 0, SPAN_EMPTY);
+}
+
+static void prepare_receive(struct need *n, struct reader *in)
+{
+    struct record_receive receive;
+    record_receive_read(in, &receive);
+    const struct channel *channel = channel_of(n->image, receive.from);
+    if (channel == NULL || receive.first != channel->accepted + 1 || receive.count == 0 ||
+        receive.count > UINT32_MAX) {
+        n->error = ERROR_DAMAGED;
+        return;
+    }
+    for (uint64_t i = 0; i < receive.count && !in->failed; i++) {
+        struct record_item item;
+        record_item_read(in, &item);
+        if (!in->failed) prepare_received(n, &item);
+    }
+}
+
+static void prepare_acked(struct need *n, struct reader *in)
+{
+    struct record_acked acked;
+    record_acked_read(in, &acked);
+    const struct channel *channel = channel_of(n->image, acked.peer);
+    if (channel == NULL || acked.through > channel->out.last) n->error = ERROR_DAMAGED;
+}
+
+static void prepare_open(struct need *n, struct reader *in)
 {
     struct record_open open;
+    record_open_read(in, &open);
+    if (open.format > RECORD_FORMAT)
+        n->error = ERROR_NEWER_FORMAT;
+    else if (!in->failed)
+        n->error = image_place(n->image, open.shard, open.shard_count);
+}
+
+static void prepare_kind(struct need *n, uint8_t kind, struct reader *in, int64_t now_ms)
+{
     struct span name;
     switch (kind) {
-    case RECORD_OPEN:
-        record_open_read(in, &open);
-        if (open.format > RECORD_FORMAT) n->error = ERROR_NEWER_FORMAT;
-        return;
+    case RECORD_OPEN: prepare_open(n, in); return;
     case RECORD_DEFINE:
         name = reader_string(in);
         if (name.size == 0)
@@ -260,6 +345,11 @@ static void prepare_kind(struct need *n, uint8_t kind, struct reader *in, int64_
         reader_string(in);
         return;
     case RECORD_PURGE: prepare_purge(n, in); return;
+    case RECORD_RECEIVE: prepare_receive(n, in); return;
+    case RECORD_ACKED: prepare_acked(n, in); return;
+    case RECORD_CUT:
+        if (reader_varint(in) <= n->image->cut) n->error = ERROR_DAMAGED;
+        return;
     default: n->error = kind & RECORD_OPTIONAL ? 0 : ERROR_NEWER_FORMAT;
     }
     in->at = in->end;

@@ -1,4 +1,4 @@
-#include "shard/image.h"
+#include "shard/channel.h"
 
 #include "base/check.h"
 #include "base/hash.h"
@@ -79,17 +79,13 @@ void image_close(struct image *image)
     LIST_EACH (&image->lanes, link) {
         lane_free(image, CONTAINER_OF(link, struct lane, link));
     }
+    image_leave(image);
     table_close(&image->timers_by_number, &image->memory);
     table_close(&image->replies, &image->memory);
     close_names(image);
     free(image->slots);
     memory_close(&image->memory);
     image->slots = NULL;
-}
-
-uint32_t slot_of(struct span id)
-{
-    return (uint32_t)(hash_bytes(id) & (SLOTS - 1));
 }
 
 struct slot *image_slot(const struct image *image, struct span id)

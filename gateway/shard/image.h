@@ -17,6 +17,7 @@
 #include "wire/record.h"
 
 struct flight;
+struct channel;
 
 /* ---- Dictionary: names to small numbers, for ever. Number 0 is no name. ---- */
 
@@ -202,6 +203,10 @@ struct image {
     uint32_t epoch;
     uint64_t seq;
     int64_t time_ms; /* of the last record */
+    uint32_t shard;  /* which of so many */
+    uint32_t shard_count;
+    struct channel *channels; /* by number of the other shard; NULL: there is none */
+    uint64_t cut;             /* the newest savepoint it has joined */
     uint64_t next_timer;
     struct dictionary dictionary;
     struct function **functions; /* by number of the name; NULL: not seen as a function type */
@@ -209,6 +214,7 @@ struct image {
     struct slot *slots; /* SLOTS of them */
     struct heap timers;
     uint64_t letter_seq; /* of the newest egress record; not part of the digest */
+    uint64_t parcel_seq; /* of the newest parcel; not part of the digest */
     bool has_expiry;     /* some state of some function may expire */
     struct table timers_by_number;
     struct table replies; /* entries by reply token */
@@ -227,7 +233,6 @@ struct image {
 int image_init(struct image *image) MUST_USE;
 void image_close(struct image *image);
 
-uint32_t slot_of(struct span id);
 struct slot *image_slot(const struct image *image, struct span id);
 /* Before any change to what is in the slot of that id. */
 void image_touch(struct image *image, struct span id);
@@ -323,6 +328,10 @@ void entry_remove(struct image *image, struct entry *entry);
 /* lane.c */
 struct lane *lane_find(const struct image *image, uint32_t name);
 struct lane *lane_get(struct image *image, uint32_t name);
+void lane_init(struct lane *lane, uint32_t name);
+/* The same as lane_put, for the caller to fill in. */
+struct letter *lane_put_empty(struct image *image, struct lane *lane, uint64_t cursor, uint64_t seq,
+                              size_t size);
 void lane_put(struct image *image, struct lane *lane, uint64_t cursor, uint64_t seq,
               struct span bytes);
 void lane_take(struct image *image, struct lane *lane, uint64_t through);

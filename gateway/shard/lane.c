@@ -11,15 +11,20 @@ struct lane *lane_find(const struct image *image, uint32_t name)
     return NULL;
 }
 
+void lane_init(struct lane *lane, uint32_t name)
+{
+    *lane = (struct lane){.name = name};
+    list_init(&lane->letters);
+    list_init(&lane->waiters);
+}
+
 struct lane *lane_get(struct image *image, uint32_t name)
 {
     struct lane *lane = lane_find(image, name);
     if (lane != NULL) return lane;
     lane = memory_alloc(&image->memory, sizeof *lane);
     CHECK(lane != NULL);
-    *lane = (struct lane){.name = name};
-    list_init(&lane->letters);
-    list_init(&lane->waiters);
+    lane_init(lane, name);
     list_append(&image->lanes, &lane->link);
     return lane;
 }
@@ -29,20 +34,27 @@ static size_t letter_size(const struct letter *letter)
     return sizeof *letter + letter->size;
 }
 
-void lane_put(struct image *image, struct lane *lane, uint64_t cursor, uint64_t seq,
-              struct span bytes)
+struct letter *lane_put_empty(struct image *image, struct lane *lane, uint64_t cursor, uint64_t seq,
+                              size_t size)
 {
-    struct letter *letter = memory_alloc(&image->memory, sizeof *letter + bytes.size);
+    struct letter *letter = memory_alloc(&image->memory, sizeof *letter + size);
     CHECK(letter != NULL);
-    *letter = (struct letter){.cursor = cursor, .seq = seq, .size = (uint32_t)bytes.size};
-    if (bytes.size > 0) memcpy(letter->bytes, bytes.at, bytes.size);
+    *letter = (struct letter){.cursor = cursor, .seq = seq, .size = (uint32_t)size};
     list_append(&lane->letters, &letter->link);
     lane->last = cursor;
-    image->letter_seq = seq;
     lane->count++;
     lane->bytes += letter_size(letter);
     image->letter_count++;
     image->letter_bytes += letter_size(letter);
+    return letter;
+}
+
+void lane_put(struct image *image, struct lane *lane, uint64_t cursor, uint64_t seq,
+              struct span bytes)
+{
+    struct letter *letter = lane_put_empty(image, lane, cursor, seq, bytes.size);
+    if (bytes.size > 0) memcpy(letter->bytes, bytes.at, bytes.size);
+    image->letter_seq = seq;
 }
 
 void lane_take(struct image *image, struct lane *lane, uint64_t through)

@@ -2,8 +2,9 @@
 #ifndef HOLDFAST_SHARD_LIMITS_H
 #define HOLDFAST_SHARD_LIMITS_H
 
+#include "base/slot.h" /* SLOTS */
+
 enum {
-    SLOTS = 4096,                /* of ids; fixed for ever */
     NAMES_MAX = 1 << 16,         /* entries of the dictionary */
     NAMES_MAX_OUTSIDE = 1 << 15, /* … when it is clients that bring new ones */
     STATES_MAX = 256,            /* registered states of one function type */
@@ -22,12 +23,16 @@ enum {
         16, /* in a row for one address: a function whose time to live is never the same */
     CULPRIT_KILLS = 3, /* lost or timed-out calls as the only one, until the address is to blame */
     EVICT_MAX = 64,    /* idempotency entries evicted per record */
-    EVICT_SKIP_MAX = 64, /* older entries that are looked at in vain for one to evict */
-    EVICT_LOT = 4,       /* calls that are over in a slot before an accept evicts them */
-    PURGE_MAX = 64,      /* addresses of a slot whose values are purged at once */
-    SWEEP_SLOTS = 64,    /* slots looked at per sweep for expired entries and values */
+    EVICT_SKIP_MAX = 64,          /* older entries that are looked at in vain for one to evict */
+    EVICT_LOT = 4,                /* calls that are over in a slot before an accept evicts them */
+    PURGE_MAX = 64,               /* addresses of a slot whose values are purged at once */
+    SWEEP_SLOTS = 64,             /* slots looked at per sweep for expired entries and values */
+    SIGNAL_BYTES_MAX = 256 << 10, /* of the parcels in one signal, beyond its last */
+    SIGNAL_WINDOW = 4096,         /* parcels on their way to one shard */
+    SIGNAL_DOUBLINGS_MAX = 3,
 };
 
+#define SIGNAL_RESEND_MS 1000 /* nothing was acknowledged for so long; doubled each time */
 #define RETRY_FIRST_MS 10
 #define RETRY_MOST_MS 10000
 #define RETRY_AFTER_MOST_MS 600000 /* of a Retry-After that is honoured */

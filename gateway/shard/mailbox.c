@@ -115,7 +115,9 @@ void message_id_text(struct buffer *out, const struct image *image, uint32_t epo
     text_hex(out, image->lineage, 16);
     buffer_byte(out, '.');
     text_decimal(out, epoch);
-    text_append(out, ".0."); /* the shard */
+    buffer_byte(out, '.');
+    text_decimal(out, image->shard);
+    buffer_byte(out, '.');
     text_decimal(out, seq);
     buffer_byte(out, '.');
     text_decimal(out, index);

@@ -25,6 +25,12 @@ struct shard_metrics {
     uint64_t blocked;
     uint64_t evicted;
     uint64_t evicted_early; /* before the window's end, for bytes */
+    uint64_t parcels_sent;  /* to other shards, with repetitions */
+    uint64_t parcels_received;
+    uint64_t parcels_doubled; /* came again */
+    uint64_t signals_ahead;   /* with a gap before them */
+    uint64_t signals_refused; /* no room, or nonsense */
+    uint64_t cuts_lost;       /* of savepoints: no memory */
     uint64_t clock_jumps;
     uint64_t records;
     uint64_t batch_size[METRICS_BATCH_BUCKETS]; /* by power of two: 1, 2, 4 … 1024 */
@@ -37,6 +43,7 @@ struct shard_metrics {
     uint32_t epoch;
     uint64_t lineage;
     uint64_t keys, mailbox_messages, delayed, entries, parked_now, egress_waiting, waiters;
+    uint64_t parcels_waiting; /* that other shards do not have durably */
     uint64_t ready, sent, retry_wait, blocked_now, held, wait_durable;
     size_t state_bytes, mailbox_bytes, delayed_bytes, entry_bytes, egress_bytes, memory_bytes;
 };

@@ -39,6 +39,7 @@ void overlay_close(struct overlay *overlay, struct image *image)
     for (uint32_t i = 0; i < overlay->flight_count; i++) free_flight(overlay->flights[i], image);
     free(overlay->flights);
     endpoints_close(overlay);
+    free(overlay->peers);
 }
 
 /*

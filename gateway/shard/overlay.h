@@ -114,6 +114,24 @@ struct wait {
     uint64_t write_seq;
 };
 
+/* ---- Other shards ---- */
+
+/* A RECEIVE that is not durable yet. */
+struct receipt {
+    uint64_t seq; /* 0: none */
+    uint64_t number;
+};
+
+struct peer {
+    uint64_t sent;                /* handed over, this number and all before it */
+    uint64_t acked;               /* from it: durable here */
+    struct receipt first, second; /* the oldest RECEIVE not durable, and the newest after it */
+    int64_t resend_at_ms;         /* shard time; INT64_MAX: nothing is out */
+    uint32_t resends;             /* in a row */
+    bool tells;                   /* there is news for it besides parcels */
+    bool rewinds;                 /* … that it has to send again */
+};
+
 struct overlay {
     struct endpoint *endpoints;
     uint32_t endpoint_count;
@@ -135,6 +153,8 @@ struct overlay {
     struct table write_waits;
     uint64_t wait_count;
     uint64_t durable_seq;
+    struct peer *peers; /* by number of the shard; ours is not used */
+    uint32_t peer_count;
     /* Bytes of records that the journal holds in memory, at most: those up to `counted_seq`, and
      * those after it. */
     size_t undurable_old, undurable_new;
@@ -228,6 +248,8 @@ void wait_gate(struct shard *shard, struct wait *wait, uint64_t seq, struct shar
 void wait_forget(struct shard *shard, waiter_t waiter);
 void wait_free(struct shard *shard, struct wait *wait);
 void waits_release(struct shard *shard, struct shard_update *update);
+/* ERROR_MEMORY: it was not taken. */
+int signal_now(struct shard_update *update, const struct shard_signal *signal) MUST_USE;
 /* Answers at once, without a gate: refusals. */
 void answer_now(struct shard_update *update, const struct shard_answer *answer);
 void answer_text(struct shard_update *update, waiter_t waiter, enum answer_kind kind,

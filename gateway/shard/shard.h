@@ -10,6 +10,7 @@
 #ifndef HOLDFAST_SHARD_SHARD_H
 #define HOLDFAST_SHARD_SHARD_H
 
+#include "base/slot.h"
 #include "shard/event.h"
 #include "shard/metrics.h"
 
@@ -18,6 +19,15 @@ struct shard;
 /* ERROR_MEMORY. */
 int shard_open(struct shard **shard) MUST_USE;
 void shard_close(struct shard *shard);
+
+/* ---- Placement: see base/slot.h for what lives where. ---- */
+
+/* Shard `number` of `count`, before anything is loaded: what belongs to another place is then
+ * refused (ERROR_REFUSED by load and replay). Without it the shard takes its place from the first
+ * block or record that it is given. ERROR_MEMORY. */
+int shard_place(struct shard *shard, uint32_t number, uint32_t count) MUST_USE;
+uint32_t shard_number(const struct shard *shard);
+uint32_t shard_count(const struct shard *shard); /* 1 until it is known */
 
 /* ---- Recovery: load the snapshot's blocks (globals first), then fold the journal, then start.
  * ---- */
@@ -32,7 +42,8 @@ int shard_replay(struct shard *shard, struct span records, uint64_t first_seq,
  * not yet needed. */
 int shard_start(struct shard *shard) MUST_USE;
 /* The record that begins an epoch, to be journaled and replayed before the start. */
-void shard_encode_open(struct buffer *out, uint32_t epoch, uint64_t lineage, struct span version);
+void shard_encode_open(const struct shard *shard, struct buffer *out, uint32_t epoch,
+                       uint64_t lineage, struct span version);
 
 /* ---- The machine ---- */
 
@@ -79,5 +90,21 @@ bool shard_cut_next(struct shard *shard, struct cut_block *block);
 bool shard_cut_failed(const struct shard *shard);
 void shard_cut_end(struct shard *shard);
 uint64_t shard_cut_seq(const struct shard *shard);
+
+/* ---- Savepoints: the cuts of all shards, such that no message is in two of them or in none. ----
+ */
+
+/* The newest savepoint it has joined: EVENT_CUT wants a larger number, in all shards the same. */
+uint64_t shard_cut_known(const struct shard *shard);
+/*
+ * Fills a new shard, placed and otherwise empty, with its part of a savepoint: what the old shards
+ * hold of its slots, then the messages that were under way between them, in the order of (old
+ * shard, number). Old shards are loaded and not started. The new one has the lineage given, and its
+ * seq is above all of theirs; its image is to be written as a snapshot before it is started.
+ * ERROR_MEMORY; ERROR_DAMAGED: they are not the shards of one savepoint; ERROR_FULL: too many
+ * names.
+ */
+int shard_restore(struct shard *into, struct shard *const *old, uint32_t old_count,
+                  uint64_t lineage) MUST_USE;
 
 #endif

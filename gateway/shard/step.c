@@ -1,6 +1,7 @@
 #include "shard/shard.h"
 
 #include "base/check.h"
+#include "shard/channel.h"
 #include "shard/cut.h"
 #include "shard/decide.h"
 
@@ -36,11 +37,28 @@ void shard_close(struct shard *shard)
     free(shard);
 }
 
-void shard_encode_open(struct buffer *out, uint32_t epoch, uint64_t lineage, struct span version)
+int shard_place(struct shard *shard, uint32_t number, uint32_t count)
+{
+    return image_place(&shard->image, number, count);
+}
+
+uint32_t shard_number(const struct shard *shard)
+{
+    return shard->image.shard;
+}
+
+uint32_t shard_count(const struct shard *shard)
+{
+    return shard->image.shard_count == 0 ? 1 : shard->image.shard_count;
+}
+
+void shard_encode_open(const struct shard *shard, struct buffer *out, uint32_t epoch,
+                       uint64_t lineage, struct span version)
 {
     struct buffer body;
     buffer_init(&body);
-    record_open_write(&body, &(struct record_open){epoch, lineage, RECORD_FORMAT, version});
+    record_open_write(&body, &(struct record_open){epoch, lineage, RECORD_FORMAT, version,
+                                                   shard_number(shard), shard_count(shard)});
     if (body.failed)
         out->failed = true;
     else
@@ -78,7 +96,7 @@ int shard_start(struct shard *shard)
         for (; node != NULL; node = table_next(&image->slots[i].boxes, node))
             box_wake(image, CONTAINER_OF(node, struct box, node));
     }
-    return 0;
+    return peers_open(shard);
 }
 
 static void configure(struct shard *shard, const struct shard_config *config)
@@ -163,6 +181,8 @@ static void decide(struct shard *shard, const struct shard_event *event,
     case EVENT_STATE: decide_state(shard, event, update); return;
     case EVENT_PULL: decide_pull(shard, event, update); return;
     case EVENT_PULL_ACK: decide_pull_ack(shard, event, update); return;
+    case EVENT_SIGNAL: decide_signal(shard, &event->signal, update); return;
+    case EVENT_CUT: decide_cut(shard, event->cut, update); return;
     }
     CHECK(false);
 }
@@ -175,6 +195,7 @@ int shard_step(struct shard *shard, const struct shard_event *event, struct shar
     replies_release(shard, update);
     settle_all(shard, update);
     dispatch(shard, update);
+    signals_release(shard, update);
     if (!list_empty(&shard->overlay.lane_waits) &&
         shard->image.letter_seq > shard->overlay.durable_seq)
         update->commit_wanted = true;
@@ -253,6 +274,16 @@ int64_t shard_time_ms(const struct shard *shard)
     return shard->overlay.now_ms;
 }
 
+static uint64_t parcels_waiting(const struct shard *shard)
+{
+    uint64_t count = 0;
+    for (uint32_t i = 0; i < shard->image.shard_count; i++) {
+        const struct channel *channel = channel_of(&shard->image, i);
+        if (channel != NULL) count += channel->out.count;
+    }
+    return count;
+}
+
 void shard_metrics(const struct shard *shard, struct shard_metrics *metrics)
 {
     const struct image *image = &shard->image;
@@ -268,7 +299,8 @@ void shard_metrics(const struct shard *shard, struct shard_metrics *metrics)
     metrics->delayed = image->timer_count;
     metrics->entries = image->entry_count;
     metrics->parked_now = image->parked_count;
-    metrics->egress_waiting = image->letter_count;
+    metrics->parcels_waiting = parcels_waiting(shard);
+    metrics->egress_waiting = image->letter_count - metrics->parcels_waiting;
     metrics->waiters = overlay->wait_count;
     metrics->ready = overlay->state_counts[FLIGHT_READY];
     metrics->sent = overlay->state_counts[FLIGHT_SENT];

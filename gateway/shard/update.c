@@ -15,6 +15,7 @@ void shard_update_close(struct shard_update *update)
     buffer_close(&update->bytes);
     free(update->invocations);
     free(update->answers);
+    free(update->signals);
     shard_update_init(update);
 }
 
@@ -27,6 +28,8 @@ void shard_update_clear(struct shard_update *update)
     update->commit_wanted = false;
     update->invocation_count = 0;
     update->answer_count = 0;
+    update->signal_count = 0;
+    update->cut_begun = 0;
 }
 
 /* While in the update a span's `at` is an offset. */
@@ -84,4 +87,31 @@ struct shard_answer shard_update_answer(const struct shard_update *update, size_
     answer.body = resolve(update, answer.body);
     answer.next = resolve(update, answer.next);
     return answer;
+}
+
+int signal_now(struct shard_update *update, const struct shard_signal *signal)
+{
+    if (update->signal_count == update->signal_capacity) {
+        size_t capacity = update->signal_capacity == 0 ? 8 : update->signal_capacity * 2;
+        struct shard_signal *signals = realloc(update->signals, capacity * sizeof *signals);
+        if (signals == NULL) return ERROR_MEMORY;
+        update->signals = signals;
+        update->signal_capacity = capacity;
+    }
+    size_t before = update->bytes.size;
+    struct shard_signal kept = *signal;
+    kept.parcels = keep(update, signal->parcels);
+    if (update->bytes.failed) {
+        buffer_truncate(&update->bytes, before);
+        return ERROR_MEMORY;
+    }
+    update->signals[update->signal_count++] = kept;
+    return 0;
+}
+
+struct shard_signal shard_update_signal(const struct shard_update *update, size_t i)
+{
+    struct shard_signal signal = update->signals[i];
+    signal.parcels = resolve(update, signal.parcels);
+    return signal;
 }

@@ -154,7 +154,7 @@ static int scan_string(struct scan *scan, const char *expected, struct piece *pi
 
 static int member_of(struct scan *scan, const struct piece *name)
 {
-    struct span text = span_of(scan->out->at + name->offset, name->size);
+    struct span text = span_of(span_from(buffer_span(scan->out), name->offset).at, name->size);
     for (int member = 0; member < MEMBERS; member++)
         if (span_equal(text, span_text(member_names[member]))) return member;
     return -1;

@@ -28,6 +28,8 @@ void record_open_write(struct buffer *out, const struct record_open *open)
     buffer_u64(out, open->lineage);
     buffer_varint(out, open->format);
     buffer_string(out, open->version);
+    buffer_varint(out, open->shard);
+    buffer_varint(out, open->shard_count);
 }
 
 void record_open_read(struct reader *in, struct record_open *open)
@@ -36,6 +38,8 @@ void record_open_read(struct reader *in, struct record_open *open)
     open->lineage = reader_u64(in);
     open->format = read_number(in);
     open->version = reader_string(in);
+    open->shard = read_number(in);
+    open->shard_count = read_number(in);
 }
 
 void record_spec_write(struct buffer *out, const struct record_spec *spec)
@@ -62,6 +66,7 @@ enum {
     HAS_CANCEL_TOKEN = 16,
     IS_REPLY = 32,
     IS_STATE = 64,
+    IS_EGRESS = 128,
 };
 
 enum { STATE_IS_DELETE = 1, STATE_IF_MATCH = 2 };
@@ -76,6 +81,7 @@ static uint8_t item_flags(const struct record_item *item)
     if (item->cancel_token.size > 0) flags |= HAS_CANCEL_TOKEN;
     if (item->kind == ITEM_REPLY) flags |= IS_REPLY;
     if (item->kind == ITEM_STATE_SET || item->kind == ITEM_STATE_DELETE) flags |= IS_STATE;
+    if (item->kind == ITEM_EGRESS) flags |= IS_EGRESS;
     return (uint8_t)flags;
 }
 
@@ -120,7 +126,8 @@ void record_item_read(struct reader *in, struct record_item *item)
 {
     *item = (struct record_item){0};
     uint8_t flags = reader_byte(in);
-    item->kind = flags & IS_REPLY ? ITEM_REPLY : ITEM_MESSAGE;
+    if (flags & IS_REPLY) item->kind = ITEM_REPLY;
+    if (flags & IS_EGRESS) item->kind = ITEM_EGRESS;
     if (item->kind != ITEM_REPLY) item->type = read_number(in);
     item->id = reader_string(in);
     item->argument = reader_string(in);
@@ -147,6 +154,32 @@ void record_accept_read(struct reader *in, struct record_accept *accept)
 {
     accept->key = reader_string(in);
     accept->body_hash = accept->key.size > 0 ? reader_u64(in) : 0;
+}
+
+void record_receive_write(struct buffer *out, const struct record_receive *receive)
+{
+    buffer_varint(out, receive->from);
+    buffer_varint(out, receive->first);
+    buffer_varint(out, receive->count);
+}
+
+void record_receive_read(struct reader *in, struct record_receive *receive)
+{
+    receive->from = read_number(in);
+    receive->first = reader_varint(in);
+    receive->count = reader_varint(in);
+}
+
+void record_acked_write(struct buffer *out, const struct record_acked *acked)
+{
+    buffer_varint(out, acked->peer);
+    buffer_varint(out, acked->through);
+}
+
+void record_acked_read(struct reader *in, struct record_acked *acked)
+{
+    acked->peer = read_number(in);
+    acked->through = reader_varint(in);
 }
 
 void record_apply_write(struct buffer *out, const struct record_apply *apply)

@@ -25,6 +25,9 @@ enum record_kind {
     RECORD_EVICT = 10,   /* oldest idempotency entries of a slot forgotten */
     RECORD_CANCEL = 11,  /* a delayed message cancelled from outside */
     RECORD_PURGE = 12,   /* expired values of a slot forgotten */
+    RECORD_RECEIVE = 13, /* parcels of another shard came in */
+    RECORD_ACKED = 14,   /* another shard has ours durably */
+    RECORD_CUT = 15,     /* takes part in a savepoint: its image is the one after this record */
     RECORD_OPTIONAL =
         0x80, /* kinds with this bit may be skipped by a reader that does not know them */
 };
@@ -46,6 +49,8 @@ struct record_open {
     uint64_t lineage;
     uint32_t format; /* of the records after it */
     struct span version;
+    uint32_t shard;
+    uint32_t shard_count;
 };
 void record_open_write(struct buffer *out, const struct record_open *open);
 void record_open_read(struct reader *in, struct record_open *open);
@@ -64,6 +69,7 @@ enum item_kind {
     ITEM_REPLY,     /* to whoever holds a reply token: id = token, no type */
     ITEM_STATE_SET, /* argument = value */
     ITEM_STATE_DELETE,
+    ITEM_EGRESS, /* between shards: type = lane, no id, argument = record */
 };
 
 /* Something for an address. Which fields are there is said by a byte of flags. */
@@ -95,6 +101,22 @@ struct record_accept {
 };
 void record_accept_write(struct buffer *out, const struct record_accept *accept);
 void record_accept_read(struct reader *in, struct record_accept *accept);
+
+/* RECEIVE: head, then so many items, each with its caller. */
+struct record_receive {
+    uint32_t from;  /* shard */
+    uint64_t first; /* number of the first parcel */
+    uint64_t count;
+};
+void record_receive_write(struct buffer *out, const struct record_receive *receive);
+void record_receive_read(struct reader *in, struct record_receive *receive);
+
+struct record_acked {
+    uint32_t peer;
+    uint64_t through; /* number of a parcel to it */
+};
+void record_acked_write(struct buffer *out, const struct record_acked *acked);
+void record_acked_read(struct reader *in, struct record_acked *acked);
 
 /* APPLY: head; count and items; count and delayed; count and egress; count and mutations. */
 struct record_apply {

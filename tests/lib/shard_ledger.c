@@ -106,7 +106,7 @@ void ledger_open_epoch(struct ledger *ledger, struct shard *shard, uint64_t line
 {
     struct buffer record;
     buffer_init(&record);
-    shard_encode_open(&record, shard_epoch(shard) + 1, lineage, SPAN_LITERAL("test"));
+    shard_encode_open(shard, &record, shard_epoch(shard) + 1, lineage, SPAN_LITERAL("test"));
     MUST(shard_replay(shard, buffer_span(&record), ledger->count + 1, 1) == 0);
     append(ledger, buffer_span(&record), 1);
     buffer_close(&record);

@@ -173,7 +173,7 @@ Test(replay, holes_and_unknown_kinds)
     struct shard *shard = ledger_recover(&f->ledger, false);
     struct buffer records;
     buffer_init(&records);
-    shard_encode_open(&records, 2, 77, TEXT("v"));
+    shard_encode_open(shard, &records, 2, 77, TEXT("v"));
     cr_expect_eq(shard_replay(shard, buffer_span(&records), shard_seq(shard) + 2, 1),
                  ERROR_DAMAGED);
     cr_expect_eq(shard_replay(shard, buffer_span(&records), shard_seq(shard) + 1, 2),
