@@ -87,7 +87,10 @@ static int inflate_add(struct body *body, struct span piece)
     stream->next_in = (Bytef *)(uintptr_t)piece.at;
     stream->avail_in = (uInt)piece.size;
     do {
-        if (body->complete) return body->excerpt ? 0 : ERROR_MALFORMED; /* bytes after the end */
+        if (body->complete) { /* bytes after the end */
+            error = body->excerpt ? 0 : ERROR_MALFORMED;
+            break;
+        }
         error = inflate_step(body);
     } while (error == 0 && (stream->avail_in > 0 || (stream->avail_out == 0 && !body->complete)));
     body->bytes = buffer_span(&body->copy);

@@ -174,7 +174,7 @@ int url_host(struct buffer *out, const struct url *url, struct span name)
         rest = span_from(rest, at + TOKEN.size);
     }
     if (out->failed) return ERROR_MEMORY;
-    struct span host = span_of(out->at + start, out->size - start);
+    struct span host = span_from(buffer_span(out), start);
     if (!url->local) return host_valid(host, url->bracketed) ? 0 : ERROR_INVALID;
     return host.size <= SOCKET_PATH_MAX && memchr(host.at, 0, host.size) == NULL ? 0
                                                                                  : ERROR_INVALID;

@@ -1,7 +1,6 @@
 /* Requests as an embedded function or a tool may get them: parsed, written, parsed again. */
+#include "fuzz.h"
 #include "wire/function.h"
-
-#include <stdlib.h>
 
 enum { STATES_MAX = 32, MESSAGES_MAX = 32 };
 
@@ -13,7 +12,7 @@ static int parse(struct span bytes, struct function_request *request, struct fun
                                   MESSAGES_MAX);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+void fuzz_one(struct span input)
 {
     struct function_request request;
     struct function_names names;
@@ -21,15 +20,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     function_names_init(&names);
     buffer_init(&first);
     buffer_init(&second);
-    if (parse(span_of(data, size), &request, &names) == 0) {
+    if (parse(input, &request, &names) == 0) {
         function_request_encode(&first, &request);
-        if (first.size != function_request_size(&request)) abort();
-        if (parse(buffer_span(&first), &request, &names) != 0) abort();
+        FUZZ_CHECK(first.size == function_request_size(&request));
+        FUZZ_CHECK(parse(buffer_span(&first), &request, &names) == 0);
         function_request_encode(&second, &request);
-        if (!span_equal(buffer_span(&first), buffer_span(&second))) abort();
+        FUZZ_CHECK(span_equal(buffer_span(&first), buffer_span(&second)));
     }
     buffer_close(&second);
     buffer_close(&first);
     function_names_close(&names);
-    return 0;
 }

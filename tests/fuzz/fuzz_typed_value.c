@@ -1,9 +1,8 @@
 /* A TypedValue alone, and its value as the StringWrapper that it often is. */
+#include "fuzz.h"
 #include "wire/function.h"
 
 #include "base/utf8.h"
-
-#include <stdlib.h>
 
 static void check_again(const struct typed_value *value)
 {
@@ -11,20 +10,19 @@ static void check_again(const struct typed_value *value)
     struct buffer out;
     buffer_init(&out);
     typed_value_encode(&out, value->type_name, value->value);
-    if (out.size != typed_value_size(value->type_name, value->value)) abort();
-    if (typed_value_parse(buffer_span(&out), &again) != 0 || !again.has_value) abort();
-    if (!span_equal(again.type_name, value->type_name)) abort();
-    if (!span_equal(again.value, value->value)) abort();
+    FUZZ_CHECK(out.size == typed_value_size(value->type_name, value->value));
+    FUZZ_CHECK(typed_value_parse(buffer_span(&out), &again) == 0 && again.has_value);
+    FUZZ_CHECK(span_equal(again.type_name, value->type_name));
+    FUZZ_CHECK(span_equal(again.value, value->value));
     buffer_close(&out);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+void fuzz_one(struct span input)
 {
     struct typed_value value;
     struct span text;
-    if (typed_value_parse(span_of(data, size), &value) != 0) return 0;
-    if (!utf8_valid(value.type_name)) abort();
-    if (string_wrapper_parse(value.value, &text) == 0 && !utf8_valid(text)) abort();
+    if (typed_value_parse(input, &value) != 0) return;
+    FUZZ_CHECK(utf8_valid(value.type_name));
+    if (string_wrapper_parse(value.value, &text) == 0) FUZZ_CHECK(utf8_valid(text));
     check_again(&value);
-    return 0;
 }
