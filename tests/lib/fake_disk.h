@@ -85,7 +85,7 @@ struct fake_fault {
     uint64_t size_done; /* … a write after so many bytes of it */
     bool loses;     /* … a sync, and what was to be synced never gets to the disk, though it can
                        still be read and the next sync succeeds: as Linux does */
-    bool unwritten; /* a write is said to be done and is not (stale sectors) */
+    bool unwritten; /* a write is said to be done and is not (stale sectors); so is a sync */
     bool elsewhere; /* a write goes to `offset` of the file `path` instead (misdirected); NULL:
                        of the same file */
     const char *path;
