@@ -38,6 +38,19 @@ uint32_t image_owner(const struct image *image, uint32_t slot)
     return image->shard_count <= 1 ? image->shard : slot_owner(slot, image->shard_count);
 }
 
+uint64_t channels_waiting(const struct image *image, size_t *bytes)
+{
+    uint64_t count = 0;
+    *bytes = 0;
+    for (uint32_t i = 0; i < image->shard_count; i++) {
+        const struct channel *channel = channel_of(image, i);
+        if (channel == NULL) continue;
+        count += channel->out.count;
+        *bytes += channel->out.bytes;
+    }
+    return count;
+}
+
 size_t channel_letter_size(const struct parcel *parcel)
 {
     return sizeof(struct letter) + parcel_size(parcel);

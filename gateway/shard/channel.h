@@ -28,6 +28,10 @@ static inline bool image_owns(const struct image *image, uint32_t slot)
     return image->shard_count <= 1 || image_owner(image, slot) == image->shard;
 }
 
+/* Parcels that are not durable at their peers yet, of all channels; and what they take, in bytes.
+ */
+uint64_t channels_waiting(const struct image *image, size_t *bytes);
+
 /* Bytes that channel_put allocates for it. */
 size_t channel_letter_size(const struct parcel *parcel);
 /* The next number to that peer. Within a reservation. */

@@ -1,6 +1,8 @@
 /* Reads: evaluated when they come, shown when what they show is durable. */
 #include "base/text.h"
+#include "shard/channel.h"
 #include "shard/decide.h"
+#include "shard/shard.h"
 #include "shard/sorted.h"
 
 /* What a query has found: rows in scratch, the next page's cursor, and the seq to wait for. */
@@ -255,12 +257,34 @@ static void query_parked_one(struct shard *shard, const struct event_query *quer
         write_parked(shard, box, true);
 }
 
+static void write_peers(const struct shard *shard, struct buffer *out)
+{
+    const char *separator = "";
+    text_json_member(out, "peers");
+    buffer_byte(out, '[');
+    for (uint32_t i = 0; i < shard->image.shard_count; i++) {
+        const struct channel *channel = channel_of(&shard->image, i);
+        if (channel == NULL) continue;
+        text_append(out, separator);
+        separator = ",";
+        buffer_byte(out, '{');
+        member_number(out, "shard", i);
+        member_number(out, "last", channel->out.last);
+        member_number(out, "acked", channel->out.taken);
+        member_number(out, "received", channel->accepted);
+        buffer_byte(out, '}');
+    }
+    buffer_byte(out, ']');
+}
+
 static void query_status(struct shard *shard)
 {
     struct buffer *out = &shard->scratch;
     const struct image *image = &shard->image;
     buffer_byte(out, '{');
-    member_number(out, "shard", 0);
+    size_t parcel_bytes;
+    uint64_t parcels = channels_waiting(image, &parcel_bytes);
+    member_number(out, "shard", image->shard);
     member_number(out, "seq", image->seq);
     member_number(out, "durable", shard->overlay.durable_seq);
     member_number(out, "epoch", image->epoch);
@@ -268,12 +292,19 @@ static void query_status(struct shard *shard)
     buffer_byte(out, '"');
     text_hex(out, image->lineage, 16);
     buffer_byte(out, '"');
+    member_number(out, "firstSlot", slot_first(image->shard, shard_count(shard)));
+    member_number(out, "slots",
+                  slot_first(image->shard + 1, shard_count(shard)) -
+                      slot_first(image->shard, shard_count(shard)));
+    member_number(out, "cut", image->cut);
     member_number(out, "keys", image->cell_count);
     member_number(out, "mailboxMessages", image->message_count);
     member_number(out, "delayed", image->timer_count);
     member_number(out, "parked", image->parked_count);
     member_number(out, "idempotencyEntries", image->entry_count);
-    member_number(out, "egressWaiting", image->letter_count);
+    member_number(out, "egressWaiting", image->letter_count - parcels);
+    member_number(out, "parcelsWaiting", parcels);
+    write_peers(shard, out);
     member_number(out, "memoryBytes", image->memory.used);
     member_number(out, "stateBytes", image->cell_bytes);
     text_append(out, "}\n");

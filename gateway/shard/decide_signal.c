@@ -191,6 +191,7 @@ static void take_rewind(struct shard *shard, const struct shard_signal *signal)
 void decide_signal(struct shard *shard, const struct shard_signal *signal,
                    struct shard_update *update)
 {
+    shard->metrics.signals_received++;
     if (channel_of(&shard->image, signal->peer) == NULL) {
         shard->metrics.signals_refused++;
         return;
@@ -254,6 +255,7 @@ static void say(struct shard *shard, uint32_t number, struct shard_update *updat
     if (parcels->failed) return;
     signal.parcels = buffer_span(parcels);
     if (signal_now(update, &signal) != 0) return;
+    shard->metrics.signals_sent++;
     shard->metrics.parcels_sent += signal.count;
     peer->tells = peer->rewinds = false;
     if (signal.count == 0) return;

@@ -25,7 +25,8 @@ struct shard_metrics {
     uint64_t blocked;
     uint64_t evicted;
     uint64_t evicted_early; /* before the window's end, for bytes */
-    uint64_t parcels_sent;  /* to other shards, with repetitions */
+    uint64_t signals_sent, signals_received;
+    uint64_t parcels_sent; /* to other shards, with repetitions */
     uint64_t parcels_received;
     uint64_t parcels_doubled; /* came again */
     uint64_t signals_ahead;   /* with a gap before them */
@@ -45,7 +46,8 @@ struct shard_metrics {
     uint64_t keys, mailbox_messages, delayed, entries, parked_now, egress_waiting, waiters;
     uint64_t parcels_waiting; /* that other shards do not have durably */
     uint64_t ready, sent, retry_wait, blocked_now, held, wait_durable;
-    size_t state_bytes, mailbox_bytes, delayed_bytes, entry_bytes, egress_bytes, memory_bytes;
+    size_t state_bytes, mailbox_bytes, delayed_bytes, entry_bytes, egress_bytes, parcel_bytes,
+        memory_bytes;
 };
 
 struct shard_endpoint_metrics {

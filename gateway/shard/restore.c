@@ -321,15 +321,23 @@ static void deliver_all(struct restore *restore, struct shard *const *old, uint3
 
 /* ---- */
 
+/* They are the shards of one savepoint, all of them and in order. */
+static bool belong_together(struct shard *const *old, uint32_t old_count)
+{
+    for (uint32_t i = 0; i < old_count; i++)
+        if (shard_number(old[i]) != i || shard_count(old[i]) != old_count ||
+            old[i]->image.cut != old[0]->image.cut)
+            return false;
+    return old_count > 0;
+}
+
 /* Above all that the old shards have numbered; versions of values stay what they are. */
 static int begin(struct image *into, struct shard *const *old, uint32_t old_count, uint64_t lineage)
 {
-    if (into->seq != 0 || into->shard_count == 0 || old_count == 0) return ERROR_INVALID;
+    if (into->seq != 0 || into->shard_count == 0) return ERROR_INVALID;
+    if (!belong_together(old, old_count)) return ERROR_DAMAGED;
     for (uint32_t i = 0; i < old_count; i++) {
         const struct image *image = &old[i]->image;
-        if (image->shard != i || shard_count(old[i]) != old_count ||
-            image->cut != old[0]->image.cut)
-            return ERROR_DAMAGED;
         if (image->seq > into->seq) into->seq = image->seq;
         if (image->epoch > into->epoch) into->epoch = image->epoch;
         if (image->time_ms > into->time_ms) into->time_ms = image->time_ms;

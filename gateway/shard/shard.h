@@ -76,8 +76,8 @@ bool shard_lane_metrics(const struct shard *shard, size_t index,
 
 enum { SHARD_BLOCK_GLOBALS = 4096 };
 
-/* Starts a cut at the current seq; blocks that did not change after since_seq are told as kept. One
-   at a time. ERROR_MEMORY, ERROR_EXISTS. */
+/* Starts a cut at the current seq; blocks that did not change after since_seq are told as kept (0:
+   they are empty). One at a time. ERROR_MEMORY, ERROR_EXISTS. */
 int shard_cut_begin(struct shard *shard, uint64_t since_seq) MUST_USE;
 struct cut_block {
     uint32_t block;

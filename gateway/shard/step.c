@@ -274,16 +274,6 @@ int64_t shard_time_ms(const struct shard *shard)
     return shard->overlay.now_ms;
 }
 
-static uint64_t parcels_waiting(const struct shard *shard)
-{
-    uint64_t count = 0;
-    for (uint32_t i = 0; i < shard->image.shard_count; i++) {
-        const struct channel *channel = channel_of(&shard->image, i);
-        if (channel != NULL) count += channel->out.count;
-    }
-    return count;
-}
-
 void shard_metrics(const struct shard *shard, struct shard_metrics *metrics)
 {
     const struct image *image = &shard->image;
@@ -299,7 +289,7 @@ void shard_metrics(const struct shard *shard, struct shard_metrics *metrics)
     metrics->delayed = image->timer_count;
     metrics->entries = image->entry_count;
     metrics->parked_now = image->parked_count;
-    metrics->parcels_waiting = parcels_waiting(shard);
+    metrics->parcels_waiting = channels_waiting(image, &metrics->parcel_bytes);
     metrics->egress_waiting = image->letter_count - metrics->parcels_waiting;
     metrics->waiters = overlay->wait_count;
     metrics->ready = overlay->state_counts[FLIGHT_READY];
@@ -312,6 +302,6 @@ void shard_metrics(const struct shard *shard, struct shard_metrics *metrics)
     metrics->mailbox_bytes = image->message_bytes;
     metrics->delayed_bytes = image->timer_bytes;
     metrics->entry_bytes = image->entry_bytes;
-    metrics->egress_bytes = image->letter_bytes;
+    metrics->egress_bytes = image->letter_bytes - metrics->parcel_bytes;
     metrics->memory_bytes = image->memory.used;
 }

@@ -13,6 +13,11 @@ static const struct shard_endpoint usual = {.pattern = {(const uint8_t *)"t/*", 
 
 struct fixture *fixture_open(void)
 {
+    return fixture_open_at(0, 1);
+}
+
+struct fixture *fixture_open_at(uint32_t number, uint32_t count)
+{
     struct fixture *fixture = calloc(1, sizeof *fixture);
     MUST(fixture != NULL);
     ledger_init(&fixture->ledger);
@@ -26,7 +31,10 @@ struct fixture *fixture_open(void)
     fixture->egresses[3] = (struct shard_egress){SPAN_LITERAL("io.statefun.playground/egress/news"),
                                                  EGRESS_PLAYGROUND};
     fixture->config = (struct shard_config){.dedup_window_ms = 600000, .reply_keep_ms = 600000};
+    fixture->number = number;
+    fixture->count = count;
     fixture->shard = ledger_recover(&fixture->ledger, false);
+    MUST(shard_place(fixture->shard, number, count) == 0);
     ledger_open_epoch(&fixture->ledger, fixture->shard, 77);
     MUST(shard_start(fixture->shard) == 0);
     fixture->mirror = ledger_recover(&fixture->ledger, false);
@@ -57,6 +65,7 @@ void fixture_close(struct fixture *fixture)
     ledger_check(&fixture->ledger, fixture->shard);
     shard_close(fixture->shard);
     shard_close(fixture->mirror);
+    buffer_close(&fixture->signal_bytes);
     shard_update_close(&fixture->update);
     ledger_close(&fixture->ledger);
     forget_answers(fixture);
@@ -124,6 +133,47 @@ static void take_call(struct fixture *fixture, const struct shard_invocation *ca
     if (fixture->ledger.checks == 0) MUST(out <= endpoint->window_max);
 }
 
+static void take_signal(struct fixture *fixture, const struct shard_signal *signal)
+{
+    MUST(fixture->signal_count < FIXTURE_SIGNALS);
+    MUST(signal->peer < fixture->count && signal->peer != fixture->number);
+    struct shard_signal *kept = &fixture->signals[fixture->signal_count++];
+    *kept = *signal;
+    kept->parcels.at = (const uint8_t *)(uintptr_t)fixture->signal_bytes.size;
+    buffer_append(&fixture->signal_bytes, signal->parcels);
+}
+
+/* The cut of a savepoint is a test's to read; the snapshot that was under way is lost. */
+static void take_cut(struct fixture *fixture, uint64_t cut)
+{
+    fixture->cut_begun = cut;
+    if (fixture->ledger.complete) return;
+    fixture->ledger.cutting = false;
+    buffer_clear(&fixture->ledger.given);
+}
+
+struct shard_signal fixture_signal(const struct fixture *fixture, size_t i)
+{
+    MUST(i < fixture->signal_count);
+    struct shard_signal signal = fixture->signals[i];
+    signal.parcels.at = fixture->signal_bytes.at + (uintptr_t)signal.parcels.at;
+    return signal;
+}
+
+void fixture_forget_signals(struct fixture *fixture)
+{
+    fixture->signal_count = 0;
+    buffer_clear(&fixture->signal_bytes);
+}
+
+void fixture_carry(struct fixture *from, const struct shard_signal *signal, struct fixture *to)
+{
+    struct shard_event event = {.kind = EVENT_SIGNAL, .signal = *signal};
+    MUST(signal->peer == to->number);
+    event.signal.peer = from->number;
+    fixture_step(to, &event);
+}
+
 static void take_update(struct fixture *fixture)
 {
     struct shard_update *update = &fixture->update;
@@ -140,6 +190,11 @@ static void take_update(struct fixture *fixture)
     }
     for (size_t i = 0; i < update->invocation_count; i++)
         take_call(fixture, update->invocations[i]);
+    for (size_t i = 0; i < update->signal_count; i++) {
+        struct shard_signal signal = shard_update_signal(update, i);
+        take_signal(fixture, &signal);
+    }
+    if (update->cut_begun != 0) take_cut(fixture, update->cut_begun);
     fixture->commit_wanted = update->commit_wanted;
     shard_update_clear(update);
 }

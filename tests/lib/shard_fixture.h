@@ -8,7 +8,7 @@
 
 #include "lib/shard_ledger.h"
 
-enum { FIXTURE_CALLS = 4096, FIXTURE_ANSWERS = 16384 };
+enum { FIXTURE_CALLS = 4096, FIXTURE_ANSWERS = 16384, FIXTURE_SIGNALS = 1024 };
 
 struct fixture_answer {
     waiter_t waiter;
@@ -31,6 +31,11 @@ struct fixture {
     size_t call_count;
     struct fixture_answer answers[FIXTURE_ANSWERS];
     size_t answer_count;
+    struct shard_signal signals[FIXTURE_SIGNALS]; /* spans are offsets into signal_bytes */
+    size_t signal_count;
+    struct buffer signal_bytes;
+    uint64_t cut_begun; /* the newest savepoint that was joined */
+    uint32_t number, count;
     waiter_t last_waiter;
     bool hold_durable;  /* else everything is durable after each step */
     bool quiet;         /* no comparison after each step: for large tests */
@@ -38,6 +43,14 @@ struct fixture {
     bool commit_wanted; /* said by the last step */
     uint64_t digest;
 };
+
+/* One of several shards; their signals wait in it until a test carries them. */
+struct fixture *fixture_open_at(uint32_t number, uint32_t count);
+/* Signal i, which stays there. Taken: how many are there. */
+struct shard_signal fixture_signal(const struct fixture *fixture, size_t i);
+void fixture_forget_signals(struct fixture *fixture);
+/* Hands a signal to another one. */
+void fixture_carry(struct fixture *from, const struct shard_signal *signal, struct fixture *to);
 
 /* Endpoint "t/…" with batches, egresses t/out (pull), t/none (discard) and the playground's topic
  * "news". */
