@@ -7,13 +7,12 @@
 #include "net/internal.h"
 
 #include <arpa/inet.h>
-#include <linux/sockios.h>
 #include <netinet/in.h>
-#include <sys/ioctl.h>
 
 enum {
-    RESETS_MAX = 100,      /* in a row */
-    RESETS_PER_SECOND = 10 /* forgiven */
+    ANSWER_BYTES_PER_SECOND_MIN = 1024, /* that a client has to read */
+    RESETS_MAX = 100,                   /* in a row */
+    RESETS_PER_SECOND = 10              /* forgiven */
 };
 
 static struct server *server_of(const struct connection *connection)
@@ -47,16 +46,17 @@ void connection_progress(struct connection *connection)
     connection->suspect = false;
 }
 
-/* Has the peer taken anything since the last look? */
+/* Has the peer taken something worth the name since the last look? PING and windows of a byte keep
+   no answer alive. What was given just now has not been looked at for long enough. */
 static bool answer_moves(struct connection *connection)
 {
-    int queued = 0;
-    if (ioctl(h2o_socket_get_fd(connection->socket), SIOCOUTQ, &queued) != 0) return false;
-    bool moves = queued != connection->queued_seen ||
-                 connection->socket->bytes_written != connection->written_seen;
-    connection->queued_seen = queued;
-    connection->written_seen = connection->socket->bytes_written;
-    return moves;
+    struct server *server = server_of(connection);
+    int64_t period_us = sample_us(server);
+    uint64_t taken = answers_taken(connection);
+    uint64_t moved = taken - connection->taken_seen;
+    connection->taken_seen = taken;
+    return moved >= (uint64_t)(period_us * ANSWER_BYTES_PER_SECOND_MIN / 1000000) ||
+           loop_now_us(server->loop) - connection->progress_us < period_us;
 }
 
 static void judge_answering(struct connection *connection)
@@ -166,6 +166,7 @@ static void socket_closed(void *data)
     }
     loop_timer_clear(server->loop, &connection->watchdog);
     bodies_connection_close(connection);
+    answers_connection_close(connection);
     list_remove(&connection->link);
     server->connection_count--;
     free(connection);
@@ -186,6 +187,7 @@ void connection_accept(struct listener *listener, h2o_socket_t *socket)
     connection->trusted = listener->accept.ssl_ctx != NULL || peer_trusted(socket);
     connection->watchdog.expired = watchdog_expired;
     list_init(&connection->requests);
+    answers_connection_init(connection);
     list_append(&server->connections, &connection->link);
     server->connection_count++;
     socket->on_close.cb = socket_closed;

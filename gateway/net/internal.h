@@ -27,6 +27,15 @@ struct server {
     uint32_t upload_count;
     size_t body_bytes;
     size_t connection_bodies_max;
+    /* What answers hold that have not gone out, see answers.c. */
+    struct list answers; /* connections that hold some, oldest first */
+    size_t answer_bytes;
+    int64_t answers_looked_us;
+    /* Whose turn it is, see turn.c. */
+    struct list postponed; /* requests that wait for the next turn */
+    uint64_t turn;
+    uint32_t turn_reads;
+    int64_t large_read_us;
     struct list unhooked;             /* connections whose reading we do not follow, for now */
     const struct connection *reading; /* h2o reads from it; NULL when it has gone meanwhile */
     int hangup_fd;                    /* an epoll of its own, see hangup.c */
@@ -66,8 +75,7 @@ struct connection {
     int64_t progress_us;
     size_t read_total;
     size_t read_seen;
-    size_t written_seen;
-    int queued_seen;
+    uint64_t taken_seen;
     bool suspect;
     /* The count of what it holds: see bodies.c. */
     h2o_socket_cb read; /* h2o's, behind ours */
@@ -78,6 +86,14 @@ struct connection {
     bool protocol_known;
     struct frames *frames; /* HTTP/2 only */
     char *refusal;         /* being sent because there was no room: what comes is thrown away */
+    /* What its answers hold: see answers.c. */
+    struct list answers_link;
+    size_t answers_held;
+    uint64_t answers_seen; /* bytes that the client had taken then */
+    int64_t answers_seen_us;
+    /* Its requests in the newest turn in which it had some: see turn.c. */
+    uint64_t turn;
+    uint32_t turn_requests;
     /* Requests taken back by the client, as a bucket that leaks. */
     uint32_t resets;
     int64_t resets_at_us;
@@ -88,6 +104,8 @@ struct request {
     struct list link;         /* in connection->requests */
     struct connection *connection;
     h2o_req_t *h2o;
+    struct list postponed_link; /* in server->postponed */
+    size_t held;                /* bytes of the answer, until it is out */
     bool answered;
 };
 
@@ -132,6 +150,26 @@ void bodies_connection_init(struct connection *connection);
 void bodies_connection_close(struct connection *connection);
 /* h2o is about to read from it with a callback of its own. */
 void bodies_unhooked(struct connection *connection);
+
+/* answers.c */
+void answers_open(struct server *server);
+void answers_connection_init(struct connection *connection);
+void answers_connection_close(struct connection *connection);
+/* Bytes that the client's machine has acknowledged so far. */
+uint64_t answers_taken(const struct connection *connection);
+/* Counts an answer, for which room is made when need be. False: there is none. */
+bool answers_hold(struct connection *connection, size_t size);
+void answers_release(struct connection *connection, size_t size);
+
+/* turn.c */
+void turn_open(struct server *server);
+/* Hands out what the last turns have left. */
+void turn_begin(struct server *server);
+bool turn_waits(const struct server *server);
+/* To the listener's handler, now or in a turn to come. */
+void turn_request(struct request *request);
+/* An answer of that size is about to be given. */
+void turn_answer(struct request *request, size_t size);
 
 /* hangup.c: ERROR_IO. */
 int hangup_open(struct server *server) MUST_USE;

@@ -37,6 +37,8 @@ static void request_disposed(void *memory)
     if (connection == NULL) return;
     loop_touch(connection->listener->server->loop);
     list_remove(&request->link);
+    list_remove(&request->postponed_link);
+    answers_release(connection, request->held);
     bodies_unhooked(connection);
     if (request->answered) {
         connection_progress(connection);
@@ -58,6 +60,7 @@ static struct request *request_make(struct connection *connection, h2o_req_t *re
         request->http.query = span_from(span_of_iovec(req->input.path), path_size + 1);
     request->http.body = span_of_iovec(req->entity);
     request->http.secure = connection->trusted;
+    list_init(&request->postponed_link);
     list_append(&connection->requests, &request->link);
     connection->waiting++;
     connection_progress(connection);
@@ -108,7 +111,7 @@ static int on_request(h2o_handler_t *self, h2o_req_t *req)
     } else if (server->closing || connection->cut) {
         refuse(request, 503, "draining", "The gateway is going down: try again.");
     } else {
-        connection->listener->handler(connection->listener->context, &request->http);
+        turn_request(request);
     }
     return 0;
 }
@@ -233,11 +236,34 @@ static void send_answer(struct request *request, struct span body)
     server->answering = NULL;
 }
 
+/* False: an answer has been given, and it is not this one. */
+static bool make_room(struct request *request, size_t size)
+{
+    struct connection *connection = request->connection;
+    turn_answer(request, size);
+    if (connection->listener->accept.ssl_ctx != NULL) size *= 2; /* once more, encrypted */
+    if (answers_hold(connection, size)) {
+        request->held = size;
+        return true;
+    }
+    if (span_equal(request->http.method, SPAN_LITERAL("GET"))) {
+        http_problem(&request->http, 503, "full",
+                     "The gateway has no room for so large an answer now: try again.", SPAN_EMPTY,
+                     1);
+        return false;
+    }
+    request->http.gone = NULL;
+    request_abandon(request);
+    connection_cut(connection);
+    return false;
+}
+
 void http_answer(struct http_request *http, int status, const struct http_header *headers,
                  size_t count, struct span body)
 {
     struct request *request = request_of(http);
     CHECK(!request->answered);
+    if (!make_room(request, body.size)) return;
     mark_answered(request);
     request->http.gone = NULL;
     request->h2o->res.status = status;

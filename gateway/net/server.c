@@ -64,6 +64,8 @@ int server_open(struct server **opened, struct loop *loop, const struct server_l
     list_init(&server->listeners);
     list_init(&server->connections);
     bodies_open(server);
+    answers_open(server);
+    turn_open(server);
     signal(SIGPIPE, SIG_IGN);
     /* Bodies stay in memory: h2o would put large ones into /tmp. */
     h2o_socket_buffer_mmap_settings.threshold = SIZE_MAX;
@@ -89,8 +91,8 @@ free_server:
  */
 static bool has_pending(const struct server *server)
 {
-    return server->loop->touched || server->events->_pending_as_server != NULL ||
-           server->events->_pending_as_client != NULL;
+    return turn_waits(server) || server->loop->touched ||
+           server->events->_pending_as_server != NULL || server->events->_pending_as_client != NULL;
 }
 
 static int run_events(struct server *server, int32_t wait_ms)
@@ -103,6 +105,7 @@ static int run_events(struct server *server, int32_t wait_ms)
 
 int server_turn(struct server *server)
 {
+    turn_begin(server);
     int error = run_events(server, has_pending(server) ? 0 : INT32_MAX);
     if (error != 0) return error;
     /* Handlers have touched the loop: what they asked for goes out at the end of its turn. */
