@@ -33,7 +33,7 @@ class Harness:
         with tempfile.TemporaryDirectory(prefix="holdfast-planted-") as folder:
             command = [word.format(build=tree.BUILD, tree=tree.TREE, folder=folder) for word in self.command]
             if self.goes_on:
-                command += [self.time_option, str(int(seconds))]
+                command += [*filter(None, [self.time_option]), str(int(seconds))]
             began = time.monotonic()
             status, output = call(command, work.environment() | {"TMPDIR": folder}, seconds + (15 if self.goes_on else 0))
             found = self.read(status, output)
@@ -146,7 +146,27 @@ def crash(spec, words, options):
                    read)
 
 
+def script(spec, words, options):
+    def read(status, output):
+        runs = last(r"^(\d+) runs with a failing allocation", output)
+        at = last(r"^(seed \d+ with allocation \d+) failing", output)
+        return read_kind(status, output, at or f"{runs} runs")
+    return Harness(spec, ["script_memory"], ["{build}/tests/script/script_memory"], read, goes_on=True)
+
+
+def crashpoints(spec, words, options):
+    states = words[0] if words else "20000"
+
+    def read(status, output):
+        counts = last(r"^proof: .*\bcases=(\d+)", output)
+        at = last(r"--states (\d+)", output)
+        return read_kind(status, output, f"{at or counts or states} states")
+    return Harness(spec, ["crashpoints"], ["{build}/tests/crashpoints/crashpoints", "--states", states, "--seed", str(options.seed)], read)
+
+
 ALL = {
+    "script": script,
+    "crashpoints": crashpoints,
     "sim": sim,
     "replay": replay,
     "crash": crash,
