@@ -2,12 +2,14 @@
 PREFIX ?= /usr/local
 JOBS := $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: help build demo test bench lint format coverage install clean
+.PHONY: help build demo test proof proof-release bench lint format coverage install clean
 
 help:
 	@echo 'make build     install what is missing and build the gateway: build/release/holdfast'
 	@echo 'make demo      build, then watch exactly-once survive several kills'
 	@echo 'make test      everything that is checked, in one go'
+	@echo 'make proof     of these, what looks for schedules and inputs that break a promise'
+	@echo 'make proof-release   the same, for a night'
 	@echo 'make bench     how fast it is on this machine'
 	@echo 'make lint      format, house rules, static analysis'
 	@echo 'make format    mend the format'
@@ -28,6 +30,14 @@ demo:
 test:
 	@scripts/setup test
 	@scripts/test
+
+proof:
+	@scripts/setup test
+	@scripts/test proof
+
+proof-release:
+	@scripts/setup test
+	@scripts/test release
 
 bench: build
 	@cmake --build --preset release -j $(JOBS) --target tests/perf/all
