@@ -24,9 +24,11 @@ struct ledger_snapshot {
 };
 
 struct ledger {
+    uint32_t shard, shard_count; /* its place; count 0: the only one */
     struct buffer records;
-    size_t *ends; /* of record seq i + 1 in `records` */
-    uint64_t count;
+    size_t *ends;   /* of record seq base + i + 1 in `records` */
+    uint64_t base;  /* seq of the snapshot that it began from; 0: from nothing */
+    uint64_t count; /* seq of the last record */
     uint64_t capacity;
     uint64_t durable;
     struct ledger_snapshot published;
@@ -55,6 +57,12 @@ void ledger_open_epoch(struct ledger *ledger, struct shard *shard, uint64_t line
 
 /* Moves a snapshot forward by so many blocks; begins one when none runs. */
 void ledger_cut(struct ledger *ledger, struct shard *shard, uint32_t blocks);
+/* The shard has begun a cut of its own in place of the one that was running, if any. */
+void ledger_cut_replaced(struct ledger *ledger);
+/* A new ledger whose first snapshot is the image of this shard. */
+void ledger_begin_from(struct ledger *ledger, struct shard *shard);
+void ledger_snapshot_load(const struct ledger_snapshot *snapshot, struct shard *shard);
+void ledger_snapshot_close(struct ledger_snapshot *snapshot);
 /* Publishes a complete cut when it may be. */
 void ledger_publish(struct ledger *ledger);
 /* The shard's image equals fold(records), and snapshot + fold(suffix). */

@@ -126,39 +126,29 @@ static void tell(int number)
     fflush(stdout);
 }
 
-static void act(struct world *world)
+/* Shards 1 to 3 in turn; nothing but the lack of memory kills them. */
+static void open_world(struct world *world)
 {
-    uint32_t what = pick(world, 100);
-    if (what < 40)
-        client_acts(world);
-    else if (what < 75 && world->call_count > 0)
-        function_answers(world, pick(world, world->call_count));
-    else if (what < 85)
-        world_durable(world, world->ledger.count);
-    else if (what < 92)
-        world_pass(world, pick(world, 300));
-    else if (what < 95)
-        consumer_pulls(world);
-    else if (what < 98)
-        operator_acts(world);
-    else
-        world_configure(world);
+    struct swarm swarm;
+    struct swarm_limits limits = {.store = STORE_MEMORY, .shards = 1 + (uint32_t)(seed_now % 3)};
+    limits.off[FAULT_CRASHES] = limits.off[FAULT_BIG] = limits.off[FAULT_RESTORES] = true;
+    swarm_draw(&swarm, seed_now, &limits);
+    world_open(world, seed_now, &swarm);
 }
 
 /* True: something failed. */
 static bool simulate(uint64_t first, uint64_t end)
 {
-    struct world world;
+    static struct world world;
     fail_now = first;
     world_guard = NULL;
-    world_open(&world, seed_now);
-    world.crash_per_mille = 0;
-    world.ledger.may_fail = true;
+    open_world(&world);
+    for (uint32_t i = 0; i < world.host_count; i++) world.hosts[i].store.ledger.may_fail = true;
     world_guard = guard;
     fail_between(first, end);
     for (int i = 0; i < 150; i++) {
         uint64_t crashes = world.crashes;
-        act(&world);
+        world_act(&world);
         if (world.crashes != crashes) break; /* it had to stop */
     }
     bool failed = memory.failed > 0;
@@ -173,11 +163,11 @@ static bool simulate(uint64_t first, uint64_t end)
 /* Recovery with too little memory says so, leaks nothing, and works with enough. */
 static uint64_t recover(void)
 {
-    struct world world;
+    static struct world world;
     world_guard = NULL;
-    world_open(&world, seed_now);
-    for (int i = 0; i < 300; i++) act(&world);
-    const struct ledger *ledger = &world.ledger;
+    open_world(&world);
+    for (int i = 0; i < 300; i++) world_act(&world);
+    const struct ledger *ledger = &world.hosts[0].store.ledger;
     uint64_t tries = 0;
     for (int error = ERROR_MEMORY; error != 0; tries++) {
         struct shard *shard = NULL;
@@ -196,7 +186,7 @@ static uint64_t recover(void)
                                  (uint32_t)(ledger->count - after));
         guard(false);
         MUST(error == 0 || error == ERROR_MEMORY);
-        if (error == 0) MUST(shard_digest(shard) == shard_digest(world.shard));
+        if (error == 0) MUST(shard_digest(shard) == shard_digest(world.hosts[0].shard));
         shard_close(shard);
         MUST(memory.held_count == 0);
         if (error == 0 && memory.failed > 0) error = ERROR_MEMORY; /* it did without: go on */

@@ -1,60 +1,12 @@
-/* The end of a simulation: faults stop, everything settles, and the books are compared. */
-#include "world.h"
+/*
+ * The oracle: the books are held against what is left at the end. It knows nothing of the gateway,
+ * only what those outside were told and what the logs say.
+ */
+#include "history.h"
+#include "verdict.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-
-/* ---- Settling (I11) ---- */
-
-static bool is_settled(struct world *world)
-{
-    struct shard_metrics metrics;
-    shard_metrics(world->shard, &metrics);
-    return metrics.mailbox_messages == 0 && metrics.delayed == 0 && world->call_count == 0;
-}
-
-static void acknowledge(struct world *world)
-{
-    struct shard_event event = {
-        .kind = EVENT_PULL_ACK,
-        .pull = {.egress = SPAN_LITERAL("t/out"), .after = world->egress_acked}};
-    if (world->egress_acked > 0) world_ask(world, &event, WAIT_OTHER, 0);
-}
-
-static void turn(struct world *world)
-{
-    struct shard_event retry = {.kind = EVENT_OPERATOR, .operate = {.verb = VERB_RETRY}};
-    world_ask(world, &retry, WAIT_OTHER, 0);
-    while (world->call_count > 0) function_answers(world, world->call_count - 1);
-    world_durable(world, world->ledger.count);
-    int64_t wait_ms = shard_wake_at(world->shard) - world->clock.mono_ms;
-    world_pass(world, wait_ms < 0 ? 0 : wait_ms > 500 ? 500 : wait_ms);
-}
-
-void world_settle(struct world *world)
-{
-    world->calm = true;
-    world_configure(world);
-    for (uint32_t i = 1; i < world->notes_count && !world->may_forget; i++)
-        if (world->notes[i].origin == 0 && world->notes[i].is_keyed && !world->notes[i].acked)
-            client_sends(world, i);
-    for (int turns = 0; !is_settled(world); turns++) {
-        MUST(turns < 20000);
-        turn(world);
-    }
-    world->pulling = false;
-    world_durable(world, world->ledger.count);
-    for (uint64_t before = UINT64_MAX; before != world->egress_count;) {
-        before = world->egress_count;
-        for (int i = 0; i < 5; i++) consumer_pulls(world);
-        acknowledge(world);
-        world_durable(world, world->ledger.count);
-    }
-    for (uint32_t i = 0; i < ADDRESSES; i++) client_reads(world, i, "note");
-    for (uint32_t i = 0; i < ADDRESSES; i++) client_reads(world, i, "log");
-}
-
-/* ---- Judging ---- */
+#include <string.h>
 
 struct place {
     uint32_t address; /* + 1; 0: nowhere */
@@ -62,208 +14,280 @@ struct place {
 };
 
 struct judge {
-    struct world *world;
+    struct history *history;
     const struct seen_log *logs; /* by address */
     struct place *notes, *deeds;
     bool *cancelled; /* notes */
-    uint32_t *egress_seen;
+    bool *answered;  /* notes: an applied response has certainly replied */
+    uint32_t *egress_seen, *topic_seen;
 };
 
-static const struct entry_pair *entry(const struct judge *judge, uint32_t address,
-                                      uint32_t position)
+static const struct pair *entry(const struct judge *judge, uint32_t address, uint32_t position)
 {
-    return &judge->world->read_entries[judge->logs[address].first + position];
+    return &judge->history->read_entries[judge->logs[address].first + position];
+}
+
+static bool is_applied(const struct judge *judge, uint32_t deed)
+{
+    return judge->deeds[deed].address != 0;
 }
 
 /* Every message at its address, once; the entries of a response side by side. */
 static void place_all(struct judge *judge)
 {
-    struct world *world = judge->world;
-    for (uint32_t address = 0; address < ADDRESSES; address++) {
+    const struct history *history = judge->history;
+    for (uint32_t address = 0; address < history->address_count; address++) {
         for (uint32_t i = 0; i < judge->logs[address].count; i++) {
-            const struct entry_pair *pair = entry(judge, address, i);
-            MUST(pair->note > 0 && pair->note < world->notes_count);
-            MUST(pair->deed > 0 && pair->deed < world->deeds_count);
-            MUST(world->notes[pair->note].target == address);
-            MUST(world->deeds[pair->deed].address == address);
-            MUST(judge->notes[pair->note].address == 0); /* I2 */
+            const struct pair *pair = entry(judge, address, i);
+            HOLDS(3, pair->note > 0 && pair->note < history->notes_count);
+            HOLDS(3, pair->deed > 0 && pair->deed < history->deeds_count);
+            HOLDS(3, history->notes[pair->note].target == address);
+            HOLDS(3, history->deeds[pair->deed].address == address);
+            HOLDS(6, !history->deeds[pair->deed].ghost);
+            HOLDS(2, judge->notes[pair->note].address == 0);
             judge->notes[pair->note] = (struct place){address + 1, i};
-            if (judge->deeds[pair->deed].address == 0)
+            if (!is_applied(judge, pair->deed))
                 judge->deeds[pair->deed] = (struct place){address + 1, i};
             else
-                MUST(entry(judge, address, i - 1)->deed == pair->deed);
+                HOLDS(3, entry(judge, address, i - 1)->deed == pair->deed);
         }
     }
 }
 
+/* What the world went back from is not in it. */
+static void judge_gone(struct judge *judge)
+{
+    const struct history *history = judge->history;
+    for (uint32_t i = 1; i < history->notes_count; i++)
+        if (judge->notes[i].address != 0) HOLDS(5, !history->notes[i].gone);
+    for (uint32_t i = 1; i < history->deeds_count; i++)
+        if (is_applied(judge, i)) HOLDS(5, !history->deeds[i].gone);
+}
+
 static void judge_cancels(struct judge *judge)
 {
-    const struct world *world = judge->world;
-    for (uint32_t i = 1; i < world->deeds_count; i++) {
-        const struct deed *deed = &world->deeds[i];
-        if (judge->deeds[i].address == 0) continue;
+    const struct history *history = judge->history;
+    for (uint32_t i = 1; i < history->deeds_count; i++) {
+        const struct deed *deed = &history->deeds[i];
+        if (!is_applied(judge, i)) continue;
         for (uint32_t j = 0; j < deed->cancel_count; j++) {
-            uint32_t number = world->cancels[deed->first_cancel + j];
+            uint32_t number = history->cancels[deed->first_cancel + j];
             judge->cancelled[number] = true;
-            /* I9: what was cancelled in time never arrives */
-            if (judge->notes[number].address != 0) MUST(world->notes[number].due_ms <= deed->at_ms);
+            /* what was cancelled in time never arrives */
+            if (judge->notes[number].address != 0)
+                HOLDS(9, history->notes[number].due_ms <= deed->at_ms);
         }
     }
 }
 
 static bool is_owed(const struct judge *judge, uint32_t number)
 {
-    const struct note *note = &judge->world->notes[number];
+    const struct note *note = &judge->history->notes[number];
     if (judge->cancelled[number]) return false;
-    if (note->origin != 0) return judge->deeds[note->origin].address != 0;
-    return note->acked || (note->is_keyed && note->sent_late);
+    if (note->origin != 0) return is_applied(judge, note->origin);
+    return note->acked.order != 0 || (note->is_keyed && note->sent_late);
 }
 
-/* I1 and I3: what is owed is there, what must not be is not. */
+/* What is owed is there, what must not be is not. */
 static void judge_messages(struct judge *judge)
 {
-    const struct world *world = judge->world;
-    uint32_t missing[ADDRESSES] = {0};
-    for (uint32_t i = 1; i < world->notes_count; i++) {
-        const struct note *note = &world->notes[i];
+    const struct history *history = judge->history;
+    uint32_t missing[ADDRESSES_MAX] = {0};
+    for (uint32_t i = 1; i < history->notes_count; i++) {
+        const struct note *note = &history->notes[i];
         if (judge->notes[i].address != 0) {
-            MUST(!note->refused);
-            MUST(note->origin == 0 || judge->deeds[note->origin].address != 0);
+            HOLDS(1, !note->refused);
+            HOLDS(3, note->origin == 0 || is_applied(judge, note->origin));
         } else if (is_owed(judge, i)) {
             missing[note->target]++;
-            if (getenv("DBG"))
-                fprintf(stderr,
-                        "missing %u origin %u target %u delayed %d token %u due %ld keyed %d call "
-                        "%d acked %d late %d tries %u cancelled %d\n",
-                        i, note->origin, note->target, note->delayed, note->token,
-                        (long)note->due_ms, note->is_keyed, note->is_call, note->acked,
-                        note->sent_late, note->tries, judge->cancelled[i]);
         }
     }
-    for (uint32_t i = 0; i < ADDRESSES; i++)
-        MUST(missing[i] <= world->skips[i] || world->purged[i]);
+    for (uint32_t i = 0; i < history->address_count; i++)
+        HOLDS(1, missing[i] <= history->skips[i] || history->purged[i]);
 }
 
-/* I4, from functions: in the order of the sender's responses and within each. */
+/* In the order of the sender's responses and within each. */
 static void judge_order(struct judge *judge)
 {
-    const struct world *world = judge->world;
-    for (uint32_t sender = 0; sender < ADDRESSES; sender++) {
-        int64_t last[ADDRESSES];
-        for (uint32_t i = 0; i < ADDRESSES; i++) last[i] = -1;
+    const struct history *history = judge->history;
+    for (uint32_t sender = 0; sender < history->address_count; sender++) {
+        int64_t last[ADDRESSES_MAX];
+        for (uint32_t i = 0; i < ADDRESSES_MAX; i++) last[i] = -1;
         uint32_t before = 0;
         for (uint32_t i = 0; i < judge->logs[sender].count; i++) {
             uint32_t number = entry(judge, sender, i)->deed;
             if (number == before) continue;
             before = number;
-            const struct deed *deed = &world->deeds[number];
+            const struct deed *deed = &history->deeds[number];
             for (uint32_t j = 0; j < deed->child_count; j++) {
-                const struct note *note = &world->notes[deed->first_child + j];
+                const struct note *note = &history->notes[deed->first_child + j];
                 const struct place *place = &judge->notes[deed->first_child + j];
                 if (note->delayed || place->address == 0) continue;
-                MUST((int64_t)place->position > last[note->target]);
+                HOLDS(4, (int64_t)place->position > last[note->target]);
                 last[note->target] = place->position;
             }
         }
     }
 }
 
-/* I4, from clients: in the order in which they were sent, when sent once. */
+/* From clients: in the order in which they were sent, when sent once. */
 static void judge_clients(struct judge *judge)
 {
-    const struct world *world = judge->world;
-    int64_t last[ADDRESSES];
-    for (uint32_t i = 0; i < ADDRESSES; i++) last[i] = -1;
-    for (uint32_t i = 1; i < world->notes_count; i++) { /* numbers rise with the first try */
-        const struct note *note = &world->notes[i];
+    const struct history *history = judge->history;
+    int64_t last[ADDRESSES_MAX];
+    for (uint32_t i = 0; i < ADDRESSES_MAX; i++) last[i] = -1;
+    for (uint32_t i = 1; i < history->notes_count; i++) { /* numbers rise with the first try */
+        const struct note *note = &history->notes[i];
         const struct place *place = &judge->notes[i];
         if (note->origin != 0 || note->tries != 1 || note->delayed || place->address == 0) continue;
-        MUST((int64_t)place->position > last[note->target]);
+        HOLDS(4, (int64_t)place->position > last[note->target]);
         last[note->target] = place->position;
     }
 }
 
-/* I3 and I8: the stream holds what applied responses wrote, once, in the order of each address. */
-static void judge_egress(struct judge *judge)
+/* The records of an address in the order of its responses, each once. */
+static void judge_record(struct judge *judge, const struct seen_record *record, int64_t *last,
+                         uint32_t *seen, bool may_miss)
 {
-    const struct world *world = judge->world;
-    int64_t last[ADDRESSES];
-    for (uint32_t i = 0; i < ADDRESSES; i++) last[i] = -1;
-    for (uint32_t i = 0; i < world->egress_count; i++) {
-        uint32_t number = world->egress[i].note;
-        MUST(number < world->deeds_count && judge->deeds[number].address != 0);
-        MUST(world->egress[i].deed == judge->egress_seen[number]++);
-        uint32_t address = world->deeds[number].address;
-        MUST((int64_t)judge->deeds[number].position >= last[address]);
-        last[address] = judge->deeds[number].position;
-    }
-    for (uint32_t i = 1; i < world->deeds_count; i++)
-        if (judge->deeds[i].address != 0)
-            MUST(judge->egress_seen[i] == world->deeds[i].egress_count);
+    const struct history *history = judge->history;
+    HOLDS(8, record->deed < history->deeds_count);
+    HOLDS(6, !history->deeds[record->deed].ghost);
+    HOLDS(14, is_applied(judge, record->deed));
+    if (may_miss)
+        HOLDS(8, record->index >= seen[record->deed]);
+    else
+        HOLDS(8, record->index == seen[record->deed]);
+    seen[record->deed] = record->index + 1;
+    uint32_t address = history->deeds[record->deed].address;
+    HOLDS(8, (int64_t)judge->deeds[record->deed].position >= last[address]);
+    last[address] = judge->deeds[record->deed].position;
 }
 
-/* I14: no reply and no read that anybody saw was taken back. */
+static void judge_egress(struct judge *judge)
+{
+    const struct history *history = judge->history;
+    int64_t last[ADDRESSES_MAX], last_of_topic[ADDRESSES_MAX];
+    for (uint32_t i = 0; i < ADDRESSES_MAX; i++) last[i] = last_of_topic[i] = -1;
+    for (uint32_t i = 0; i < history->egress_count; i++)
+        judge_record(judge, &history->egress[i], last, judge->egress_seen, false);
+    for (uint32_t i = 0; i < history->topic_count; i++)
+        judge_record(judge, &history->topic[i], last_of_topic, judge->topic_seen,
+                     history->topic_lost);
+    for (uint32_t i = 1; i < history->deeds_count; i++) {
+        if (!is_applied(judge, i)) continue;
+        HOLDS(8, judge->egress_seen[i] == history->deeds[i].egress_count);
+        if (!history->topic_lost) HOLDS(8, judge->topic_seen[i] == history->deeds[i].topic_count);
+    }
+}
+
+static bool has_replied(const struct history *history, const struct deed *deed, uint32_t note)
+{
+    for (uint32_t i = 0; i < deed->reply_count; i++)
+        if (history->replies[deed->first_reply + i].note == note) return true;
+    return false;
+}
+
+static void judge_reply(const struct judge *judge, uint32_t note, uint32_t deed)
+{
+    const struct history *history = judge->history;
+    HOLDS(14, deed < history->deeds_count && is_applied(judge, deed));
+    HOLDS(3, has_replied(history, &history->deeds[deed], note));
+}
+
+/* No reply and no read that anybody saw was taken back. */
 static void judge_what_left(struct judge *judge)
 {
-    const struct world *world = judge->world;
-    for (uint32_t i = 0; i < world->reply_seen_count; i++) {
-        const struct entry_pair *seen = &world->reply_seen[i];
-        MUST(seen->deed < world->deeds_count && judge->deeds[seen->deed].address != 0);
-        const struct deed *deed = &world->deeds[seen->deed];
-        bool found = false;
-        for (uint32_t j = 0; j < deed->reply_count; j++)
-            found = found || world->replies[deed->first_reply + j] == seen->note;
-        MUST(found);
-    }
-    for (uint32_t i = 0; i < world->reads_count; i++) {
-        const struct seen_log *read = &world->reads[i];
-        MUST(read->count <= judge->logs[read->address].count);
+    const struct history *history = judge->history;
+    for (uint32_t i = 0; i < history->reply_seen_count; i++)
+        judge_reply(judge, history->reply_seen[i].pair.note, history->reply_seen[i].pair.deed);
+    for (uint32_t i = 0; i < history->reads_count; i++) {
+        const struct seen_log *read = &history->reads[i];
+        HOLDS(14, read->count <= judge->logs[read->address].count);
         for (uint32_t j = 0; j < read->count; j++)
-            MUST(memcmp(&world->read_entries[read->first + j], entry(judge, read->address, j),
-                        sizeof(struct entry_pair)) == 0);
+            HOLDS(14, memcmp(&history->read_entries[read->first + j],
+                             entry(judge, read->address, j), sizeof(struct pair)) == 0);
+    }
+}
+
+/* The first reply wins, for all who ask; and a reply that was given is not lost. */
+static void judge_replies(struct judge *judge)
+{
+    const struct history *history = judge->history;
+    if (history->may_forget) return;
+    for (uint32_t i = 1; i < history->deeds_count; i++) {
+        const struct deed *deed = &history->deeds[i];
+        for (uint32_t j = 0; is_applied(judge, i) && j < deed->reply_count; j++)
+            if (history->replies[deed->first_reply + j].is_certain)
+                judge->answered[history->replies[deed->first_reply + j].note] = true;
+    }
+    for (uint32_t i = 0; i < history->reply_seen_count; i++) {
+        const struct pair *pair = &history->reply_seen[i].pair;
+        const struct note *note = &history->notes[pair->note];
+        if (note->fetched != 0 && note->fetched != UINT32_MAX)
+            HOLDS(14, note->fetched == pair->deed);
+        if (!note->is_keyed) judge->answered[pair->note] = false; /* may be forgotten by now */
+    }
+    for (uint32_t i = 1; i < history->notes_count; i++) {
+        uint32_t fetched = history->notes[i].fetched;
+        if (fetched != 0 && fetched != UINT32_MAX) judge_reply(judge, i, fetched);
+        if (judge->answered[i]) HOLDS(1, fetched != UINT32_MAX);
     }
 }
 
 /* No response overwrites an acknowledged write. */
-static void judge_scribbles(const struct world *world)
+static void judge_scribbles(const struct history *history)
 {
-    for (uint32_t i = 0; i < ADDRESSES; i++) {
-        uint32_t number = world->scribbled[i], floor = world->scribble_floor[i];
+    for (uint32_t i = 0; i < history->address_count; i++) {
+        uint32_t number = history->scribbled[i], floor = history_scribble_floor(history, i);
         if (number != 0) {
-            MUST(world->scribbles[number].address == i && number >= floor);
-            MUST(!world->scribbles[number].is_delete);
+            HOLDS(14, number < history->scribbles_count);
+            const struct scribble *scribble = &history->scribbles[number];
+            HOLDS(14, scribble->address == i && number >= floor && !scribble->is_delete);
+            HOLDS(14, !scribble->gone && !scribble->mismatched);
             continue;
         }
         bool deleted = floor == 0;
-        for (uint32_t j = floor; j < world->scribbles_count && j > 0; j++)
+        for (uint32_t j = floor; j < history->scribbles_count && j > 0; j++)
             deleted =
-                deleted || (world->scribbles[j].address == i && world->scribbles[j].is_delete);
-        MUST(deleted);
+                deleted || (history->scribbles[j].address == i && history->scribbles[j].is_delete);
+        HOLDS(14, deleted);
     }
 }
 
-void world_judge(struct world *world)
+static void *many(uint32_t count, size_t size)
 {
-    MUST(world->reads_count >= ADDRESSES);
-    struct judge judge = {.world = world, .logs = &world->reads[world->reads_count - ADDRESSES]};
-    for (uint32_t i = 0; i < ADDRESSES; i++) MUST(judge.logs[i].address == i);
-    judge.notes = calloc(world->notes_count, sizeof *judge.notes);
-    judge.deeds = calloc(world->deeds_count, sizeof *judge.deeds);
-    judge.cancelled = calloc(world->notes_count, sizeof *judge.cancelled);
-    judge.egress_seen = calloc(world->deeds_count, sizeof *judge.egress_seen);
-    MUST(judge.notes != NULL && judge.deeds != NULL && judge.cancelled != NULL &&
-         judge.egress_seen != NULL);
+    void *made = calloc(count, size);
+    if (made == NULL) must_failed("memory for the oracle", __FILE__, __LINE__);
+    return made;
+}
+
+void history_judge(struct history *history)
+{
+    uint32_t addresses = history->address_count;
+    if (history->reads_count < addresses) must_failed("all logs were read", __FILE__, __LINE__);
+    struct judge judge = {.history = history,
+                          .logs = &history->reads[history->reads_count - addresses],
+                          .notes = many(history->notes_count, sizeof *judge.notes),
+                          .deeds = many(history->deeds_count, sizeof *judge.deeds),
+                          .cancelled = many(history->notes_count, sizeof *judge.cancelled),
+                          .answered = many(history->notes_count, sizeof *judge.answered),
+                          .egress_seen = many(history->deeds_count, sizeof(uint32_t)),
+                          .topic_seen = many(history->deeds_count, sizeof(uint32_t))};
+    for (uint32_t i = 0; i < addresses; i++) HOLDS(11, judge.logs[i].address == i);
     place_all(&judge);
+    judge_gone(&judge);
     judge_cancels(&judge);
     judge_messages(&judge);
     judge_order(&judge);
     judge_clients(&judge);
     judge_egress(&judge);
     judge_what_left(&judge);
-    judge_scribbles(world);
-    world_check(world);
+    judge_replies(&judge);
+    judge_scribbles(history);
     free(judge.notes);
     free(judge.deeds);
     free(judge.cancelled);
+    free(judge.answered);
     free(judge.egress_seen);
+    free(judge.topic_seen);
 }

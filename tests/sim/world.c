@@ -1,38 +1,37 @@
 #include "world.h"
 
 #include "base/hash.h"
+#include "wire/playground.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-void *world_grow(void *array, uint32_t *count, uint32_t *capacity, size_t size)
+static const char *const types[] = {"t/a", "t/b", "u/c"};
+
+struct address address_of(const struct world *world, uint32_t address)
 {
-    if (*count == *capacity) {
-        *capacity = *capacity == 0 ? 64 : *capacity * 2;
-        array = realloc(array, *capacity * size);
-        MUST(array != NULL);
-    }
-    memset((char *)array + *count * size, 0, size);
-    return array;
+    return (struct address){span_text(types[address / world->id_count]),
+                            span_text(world->ids[address % world->id_count])};
 }
 
-static const char *const types[TYPES] = {"t/a", "t/b", "u/c"};
-
-struct address address_of(uint32_t address, char id[8])
+uint32_t address_find(const struct world *world, const struct address *address)
 {
-    snprintf(id, 8, "id%u", address % IDS);
-    return (struct address){span_text(types[address / IDS]), span_text(id)};
-}
-
-uint32_t address_find(const struct address *address)
-{
-    for (uint32_t i = 0; i < ADDRESSES; i++) {
-        char id[8];
-        struct address other = address_of(i, id);
+    for (uint32_t i = 0; i < world->history.address_count; i++) {
+        struct address other = address_of(world, i);
         if (span_equal(other.type, address->type) && span_equal(other.id, address->id)) return i;
     }
     MUST(!"a known address");
     return 0;
+}
+
+struct host *host_of_id(struct world *world, struct span id)
+{
+    return &world->hosts[slot_owner(slot_of(id), world->host_count)];
+}
+
+struct host *host_of(struct world *world, uint32_t address)
+{
+    return host_of_id(world, address_of(world, address).id);
 }
 
 /* ---- Configuration ---- */
@@ -45,12 +44,12 @@ static struct shard_endpoint endpoint(struct world *world, const char *pattern)
                                   .window_max = 64,
                                   .batch_count_max = 1000,
                                   .batch_bytes_max = 900000,
-                                  .payload_bytes_max = 1 << 20,
+                                  .payload_bytes_max = 4 << 20,
                                   .retry_for_ms = INT64_MAX / 4,
                                   .expose = true};
     if (world->calm) return made;
     made.window_max = windows[pick(world, 4)];
-    made.batch_count_max = counts[pick(world, 4)];
+    made.batch_count_max = world->swarm.batch_one ? 1 : counts[pick(world, 4)];
     made.batch_bytes_max = sizes[pick(world, 3)];
     made.attempts_max = chance(world, 50) ? 1 + pick(world, 5) : 0;
     made.retry_for_ms = made.attempts_max == 0 ? 3000 : INT64_MAX / 4;
@@ -58,40 +57,54 @@ static struct shard_endpoint endpoint(struct world *world, const char *pattern)
     return made;
 }
 
-void world_configure(struct world *world)
+static void set_budgets(struct world *world, struct host *host, struct shard_config *config)
 {
-    struct shard_endpoint endpoints[2] = {endpoint(world, "t/*"), endpoint(world, "u/c")};
-    struct shard_egress egress = {SPAN_LITERAL("t/out"), EGRESS_PULL};
+    if (!has(world, FAULT_BUDGETS)) return;
+    struct shard_metrics metrics;
+    shard_metrics(host->shard, &metrics);
+    if (chance(world, 50)) config->memory_max = metrics.memory_bytes + pick(world, 6000);
+    if (chance(world, 50)) config->outbox_bytes_max = 100 + pick(world, 1000);
+}
+
+/* What it promises is known before the first call under it. */
+static void note_promises(struct host *host, const struct shard_config *config)
+{
+    host->endpoint_count = (uint32_t)config->endpoint_count;
+    host->batch_count_max = 0;
+    for (uint32_t i = 0; i < config->endpoint_count; i++) {
+        host->window_max[i] = config->endpoints[i].window_max;
+        host->closed_until_ms[i] = NEVER_MS;
+        if (config->endpoints[i].batch_count_max > host->batch_count_max)
+            host->batch_count_max = config->endpoints[i].batch_count_max;
+    }
+}
+
+void world_configure(struct world *world, struct host *host)
+{
+    struct shard_endpoint endpoints[ENDPOINTS_MAX] = {endpoint(world, "t/*"),
+                                                      endpoint(world, "u/c")};
+    struct shard_egress egresses[] = {{EGRESS_NAME, EGRESS_PULL},
+                                      {PLAYGROUND_EGRESS, EGRESS_PLAYGROUND},
+                                      {TOPIC_LANE, EGRESS_PLAYGROUND}};
     struct shard_event event = {.kind = EVENT_CONFIG,
                                 .config = {.endpoints = endpoints,
-                                           .endpoint_count = 2,
-                                           .egresses = &egress,
-                                           .egress_count = 1,
+                                           .endpoint_count = ENDPOINTS_MAX,
+                                           .egresses = egresses,
+                                           .egress_count = 3,
                                            .dedup_window_ms = INT64_MAX / 4,
                                            .reply_keep_ms = INT64_MAX / 4,
                                            .seed = world->seed}};
-    if (!world->calm && world->has_reloads && chance(world, 40)) {
+    if (has(world, FAULT_RELOADS) && chance(world, 40)) {
         event.config.endpoint_count = 1;
         if (chance(world, 50)) endpoints[0] = endpoints[1];
     }
-    if (world->may_forget) {
+    if (world->history.may_forget) {
         event.config.dedup_window_ms = event.config.reply_keep_ms = 2000;
         event.config.dedup_bytes_max = 3000;
     }
-    if (!world->calm && world->has_budgets) {
-        struct shard_metrics metrics;
-        shard_metrics(world->shard, &metrics);
-        if (chance(world, 50)) event.config.memory_max = metrics.memory_bytes + pick(world, 6000);
-        if (chance(world, 50)) event.config.outbox_bytes_max = 100 + pick(world, 1000);
-    }
-    world->window_max = 0;
-    world->batch_count_max = 0;
-    for (size_t i = 0; i < event.config.endpoint_count; i++) {
-        world->window_max += endpoints[i].window_max;
-        if (endpoints[i].batch_count_max > world->batch_count_max)
-            world->batch_count_max = endpoints[i].batch_count_max;
-    }
-    world_step(world, &event);
+    set_budgets(world, host, &event.config);
+    note_promises(host, &event.config);
+    world_step(world, host, &event);
 }
 
 /* ---- Steps ---- */
@@ -101,10 +114,10 @@ static void trace(struct world *world, struct span bytes, uint64_t number)
     world->trace = hash_seeded(bytes, world->trace * 31 + number);
 }
 
-static void trace_update(struct world *world)
+static void trace_update(struct world *world, struct host *host)
 {
-    const struct shard_update *update = &world->update;
-    trace(world, buffer_span(&update->records), update->first_seq);
+    const struct shard_update *update = &host->update;
+    trace(world, buffer_span(&update->records), update->first_seq * 16 + host->number);
     for (size_t i = 0; i < update->answer_count; i++) {
         struct shard_answer answer = shard_update_answer(update, i);
         trace(world, answer.body, answer.waiter * 64 + answer.kind);
@@ -112,159 +125,187 @@ static void trace_update(struct world *world)
     }
     for (size_t i = 0; i < update->invocation_count; i++)
         trace(world, update->invocations[i]->invocation_id, update->invocations[i]->attempt);
-    int64_t wake_ms = shard_wake_at(world->shard);
+    for (size_t i = 0; i < update->signal_count; i++) {
+        struct shard_signal signal = shard_update_signal(update, i);
+        trace(world, signal.parcels, signal.first * 16 + signal.peer);
+        trace(world, span_of(&signal.acked, sizeof signal.acked), signal.cut);
+    }
+    int64_t wake_ms = shard_wake_at(host->shard);
     trace(world, span_of(&wake_ms, sizeof wake_ms), update->commit_wanted);
 }
 
 void (*world_guard)(bool inside);
 
-static int run(struct world *world, struct shard_event *event)
+static int run(struct world *world, struct host *host, struct shard_event *event)
 {
-    event->clock = world->clock;
+    event->clock = (struct shard_clock){1700000000000 + world->now_ms + host->wall_skew_ms,
+                                        1000 + world->now_ms + host->mono_skew_ms};
     if (world_guard != NULL) world_guard(true);
-    int error = shard_step(world->shard, event, &world->update);
+    int error = shard_step(host->shard, event, &host->update);
     if (world_guard != NULL) world_guard(false);
     MUST(error == 0 || (error == ERROR_MEMORY && world_guard != NULL));
     world->steps++;
-    ledger_append(&world->ledger, &world->update);
-    if (error == 0) trace_update(world);
+    world->history.now++;
+    store_append(&host->store, &host->update);
+    if (error == 0) trace_update(world, host);
     return error;
 }
 
-static void take_update(struct world *world)
+static void take_snapshots(struct world *world, struct host *host)
 {
-    struct shard_update *update = &world->update;
+    if (world->savepoints[1] != NULL && world->savepoints[1]->parts[host->number].joined &&
+        !world->savepoints[1]->parts[host->number].read_out)
+        return; /* one cut at a time */
+    if (world->swarm.snapshot_always)
+        store_cut(&host->store, host->shard, 3 * SHARD_BLOCK_GLOBALS);
+    else if (chance(world, world->swarm.snapshot_percent))
+        store_cut(&host->store, host->shard, 1 + pick(world, 6000));
+}
+
+static void take_update(struct world *world, struct host *host)
+{
+    struct shard_update *update = &host->update;
+    if (update->cut_begun != 0) {
+        store_cut_replaced(&host->store);
+        savepoint_joined(world, host, update->cut_begun);
+    }
+    for (size_t i = 0; i < update->signal_count; i++) {
+        struct shard_signal signal = shard_update_signal(update, i);
+        network_post(world, host->number, &signal);
+    }
     for (size_t i = 0; i < update->answer_count; i++) {
         struct shard_answer answer = shard_update_answer(update, i);
-        take_answer(world, &answer);
+        take_answer(world, host, &answer);
     }
     for (size_t i = 0; i < update->invocation_count; i++)
-        function_called(world, update->invocations[i]);
+        function_called(world, host, update->invocations[i]);
     shard_update_clear(update);
-    if (chance(world, 30)) ledger_cut(&world->ledger, world->shard, 1 + pick(world, 3000));
-    ledger_publish(&world->ledger);
+    take_snapshots(world, host);
 }
 
-void world_step(struct world *world, struct shard_event *event)
+void world_step(struct world *world, struct host *host, struct shard_event *event)
 {
-    if (run(world, event) != 0) { /* the owner stops, showing nothing; the image is still right */
+    MUST(host->shard != NULL);
+    if (run(world, host, event) != 0) { /* the owner stops, showing nothing; the image is right */
         world_check(world);
-        shard_update_clear(&world->update);
+        shard_update_clear(&host->update);
         world_guard = NULL; /* the next life has memory */
-        world_crash(world);
+        host_crash(world, host);
         return;
     }
-    if (!world->calm && pick(world, 1000) < world->crash_per_mille) {
+    if (has(world, FAULT_CRASHES) && host->may_be_killed &&
+        pick(world, 1000) < world->swarm.crash_per_mille) {
         /* killed between the step and what it wanted: nobody hears of it */
-        shard_update_clear(&world->update);
-        world_crash(world);
+        shard_update_clear(&host->update);
+        host_crash(world, host);
         return;
     }
-    take_update(world);
+    take_update(world, host);
 }
 
-waiter_t world_ask(struct world *world, struct shard_event *event, enum waiting_for what,
-                   uint32_t subject)
+bool world_ask(struct world *world, struct host *host, struct shard_event *event,
+               enum waiting_for what, uint32_t subject)
 {
+    if (host->shard == NULL) return false;
     if (world->waiters_count == 0) ADD(world, waiters); /* 0 is nobody */
     struct waiter *waiter = ADD(world, waiters);
-    *waiter = (struct waiter){what, subject};
+    *waiter = (struct waiter){what, subject, host->number};
     event->waiter = world->waiters_count - 1;
-    waiter_t number = event->waiter;
-    world_step(world, event);
-    return number;
+    world_step(world, host, event);
+    return true;
 }
 
-void world_durable(struct world *world, uint64_t seq)
+/* ---- Time ---- */
+
+static int64_t due_in(const struct world *world, const struct host *host)
 {
-    if (seq <= world->ledger.durable) return;
-    struct shard_event event = {.kind = EVENT_DURABLE, .durable_seq = seq};
-    world->ledger.durable = seq;
-    world_step(world, &event);
+    if (host->shard == NULL) return host->up_at_ms - world->now_ms;
+    int64_t at_ms = shard_wake_at(host->shard);
+    return at_ms == INT64_MAX ? INT64_MAX : at_ms - 1000 - world->now_ms - host->mono_skew_ms;
+}
+
+int64_t world_wake_at(struct world *world)
+{
+    int64_t soonest = INT64_MAX;
+    for (uint32_t i = 0; i < world->host_count; i++) {
+        int64_t in_ms = due_in(world, &world->hosts[i]);
+        if (in_ms < soonest) soonest = in_ms < 0 ? 0 : in_ms;
+    }
+    return soonest == INT64_MAX ? INT64_MAX : world->now_ms + soonest;
 }
 
 void world_pass(struct world *world, int64_t ms)
 {
-    world->clock.mono_ms += ms;
-    world->clock.wall_ms += ms;
-    struct shard_event event = {.kind = EVENT_TICK};
-    world_step(world, &event);
-}
-
-/* ---- Crashes ---- */
-
-static void start(struct world *world)
-{
-    ledger_open_epoch(&world->ledger, world->shard, 99);
-    MUST(shard_start(world->shard) == 0);
-    world_configure(world);
-}
-
-void world_crash(struct world *world)
-{
-    uint64_t unsure = world->ledger.count - world->ledger.durable;
-    uint64_t keep = world->ledger.durable + (unsure == 0 ? 0 : pick(world, (uint32_t)unsure + 1));
-    shard_close(world->shard);
-    world->crashes++;
-    world->call_count = 0;
-    world->pulling = false;
-    for (uint32_t i = 0; i < world->waiters_count; i++) world->waiters[i].what = WAIT_NOTHING;
-    ledger_lose_after(&world->ledger, keep);
-    world->shard = ledger_recover(&world->ledger, chance(world, 80));
-    if (chance(world, 20)) world_check(world);
-    uint32_t again = world->crash_per_mille;
-    world->crash_per_mille = 0; /* the next life begins in peace */
-    start(world);
-    world->crash_per_mille = again;
+    world->now_ms += ms;
+    for (uint32_t i = 0; i < world->host_count; i++) {
+        struct host *host = &world->hosts[i];
+        if (due_in(world, host) > 0 && !chance(world, 10)) continue;
+        if (host->shard == NULL) {
+            if (host->up_at_ms <= world->now_ms) host_revive(world, host);
+            continue;
+        }
+        struct shard_event event = {.kind = EVENT_TICK};
+        world_step(world, host, &event);
+    }
 }
 
 void world_check(struct world *world)
 {
-    ledger_check(&world->ledger, world->shard);
-    world->checks++;
+    for (uint32_t i = 0; i < world->host_count; i++) {
+        struct host *host = &world->hosts[i];
+        if (host->shard == NULL) continue;
+        uint64_t before = host->store.ledger.checks;
+        ledger_check(&host->store.ledger, host->shard);
+        world->digests += host->store.ledger.checks - before;
+        verdict_checks[5] += host->store.ledger.checks - before;
+    }
 }
 
 /* ---- Life ---- */
 
-void world_open(struct world *world, uint64_t seed)
+static void make_ids(struct world *world)
 {
-    *world = (struct world){.seed = seed, .prng = {seed * 0x9e3779b97f4a7c15u + 1}};
-    ledger_init(&world->ledger);
-    shard_update_init(&world->update);
-    world->clock = (struct shard_clock){1700000000000, 1000};
-    static const uint32_t crashes[] = {0, 5, 20, 80}, fails[] = {0, 10, 40};
-    world->crash_per_mille = crashes[pick(world, 4)];
-    world->fail_percent = fails[pick(world, 3)];
-    world->has_operators = chance(world, 50);
-    world->has_purges = world->has_operators && chance(world, 40);
-    world->has_reloads = chance(world, 40);
-    world->has_budgets = chance(world, 40);
-    world->has_clock_jumps = chance(world, 30);
-    world->lazy_disk = chance(world, 50);
-    world->may_forget = chance(world, 20);
-    ADD(world, notes); /* numbers begin at 1 */
-    ADD(world, deeds);
-    ADD(world, scribbles);
-    world->shard = ledger_recover(&world->ledger, false);
-    uint32_t crash_per_mille = world->crash_per_mille;
-    world->crash_per_mille = 0;
-    start(world);
-    world->crash_per_mille = crash_per_mille;
+    for (uint32_t i = 0; i < world->id_count; i++) {
+        int size = snprintf(world->ids[i], 64, "id%u-%x", i, pick(world, 1 << 20));
+        if (!world->swarm.has[FAULT_LONG_IDS] || chance(world, 50)) continue;
+        memset(world->ids[i] + size, 'x', 1024 - (size_t)size);
+        world->ids[i][1024] = 0;
+    }
+}
+
+void world_open(struct world *world, uint64_t seed, const struct swarm *swarm)
+{
+    memset(world, 0, sizeof *world);
+    memset(verdict_checks, 0, sizeof verdict_checks);
+    world->seed = seed;
+    world->swarm = *swarm;
+    world->prng.state = seed * 0x9e3779b97f4a7c15u + 1;
+    world->host_count = swarm->shards;
+    world->id_count = swarm->ids;
+    history_open(&world->history);
+    world->history.address_count = swarm->types * swarm->ids;
+    world->history.id_count = swarm->ids;
+    world->history.may_forget = swarm->has[FAULT_FORGET];
+    make_ids(world);
+    for (uint32_t i = 0; i < world->host_count; i++) {
+        struct host *host = &world->hosts[i];
+        host->number = i;
+        shard_update_init(&host->update);
+        store_open(&host->store, i, world->host_count);
+        host_start(world, host);
+    }
 }
 
 void world_close(struct world *world)
 {
-    shard_close(world->shard);
-    shard_update_close(&world->update);
-    ledger_close(&world->ledger);
-    free(world->notes);
-    free(world->deeds);
-    free(world->scribbles);
+    for (uint32_t i = 0; i < world->host_count; i++) {
+        shard_close(world->hosts[i].shard);
+        shard_update_close(&world->hosts[i].update);
+        store_close(&world->hosts[i].store);
+    }
+    network_clear(world);
+    savepoint_close(world);
+    history_close(&world->history);
     free(world->waiters);
-    free(world->cancels);
-    free(world->replies);
-    free(world->reply_seen);
-    free(world->reads);
-    free(world->read_entries);
-    free(world->egress);
+    free(world->packets);
 }

@@ -1,0 +1,153 @@
+/*
+ * What was promised to those outside, and what the functions did: all that the oracle knows. It
+ * comes from answers, from calls of functions and from reads, never from inside of the gateway.
+ *
+ * The witness is the state "log" of each address: a function appends (message, response) for each
+ * message of a batch, so the final logs say which responses were applied, in which order.
+ */
+#ifndef TESTS_SIM_HISTORY_H
+#define TESTS_SIM_HISTORY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { ADDRESSES_MAX = 16, SHARDS_SIMULATED_MAX = 16 };
+#define NEVER_MS INT64_MIN
+
+/* When something was seen, and which shard showed it. Order 0: never. */
+struct moment {
+    uint64_t order;
+    uint32_t shard;
+};
+
+/* A message, by number from 1. Its argument is the number. */
+struct note {
+    uint32_t origin; /* the response that sent it; 0: a client */
+    uint32_t target; /* address */
+    uint32_t hops;   /* how far its consequences may go */
+    bool delayed;
+    int64_t delay_ms;
+    int64_t due_ms;   /* not before, by the clock of the sender's shard; NEVER_MS: not known */
+    uint32_t token;   /* cancel token, 0 = none */
+    uint32_t carries; /* a call whose reply was handed on with it; 0: none */
+    char carried_token[33];
+    bool is_poison, kills;
+    /* of a client */
+    bool is_call, is_keyed;
+    bool sent_late;      /* in the final phase, where nothing is lost */
+    struct moment first; /* tried */
+    struct moment last;  /* tried */
+    struct moment acked; /* the promise */
+    bool refused;        /* told that it was not taken, and not tried again */
+    bool gone;           /* every try was after the savepoint that the world went back to */
+    uint32_t tries;      /* events */
+    uint32_t fetched;    /* at the end: the response that replied; UINT32_MAX: none is there */
+};
+
+/* What a function answered, by number from 1; it may never have been applied. */
+struct deed {
+    uint32_t address;
+    struct moment at;
+    bool gone;                           /* after the savepoint that the world went back to */
+    bool ghost;                          /* an answer to a call that was over */
+    uint32_t first_child, child_count;   /* notes */
+    uint32_t first_cancel, cancel_count; /* tokens, in cancels */
+    uint32_t first_reply, reply_count;   /* in replies */
+    uint32_t egress_count, topic_count;
+    bool writes_tmp, deletes_tmp, writes_seen, writes_blob;
+    int64_t sent_ms; /* shard time of the call */
+    int64_t at_ms;   /* shard time of the step that applied it */
+};
+
+/* A state write from outside, by number from 1; its value is the number. */
+struct scribble {
+    uint32_t address;
+    bool is_delete;
+    bool mismatched;
+    bool gone;
+    struct moment first, acked;
+    uint64_t version; /* when acked */
+};
+
+struct pair {
+    uint32_t note, deed;
+};
+
+struct reply {
+    uint32_t note;
+    bool is_certain; /* by the token with which it was called: nothing else can be meant */
+};
+
+struct seen_reply {
+    struct pair pair;
+    struct moment at;
+};
+
+/* A read of a log that was answered. */
+struct seen_log {
+    uint32_t address;
+    uint32_t first, count; /* in read_entries */
+    struct moment at;
+};
+
+/* An egress record: what number it is of which response. */
+struct seen_record {
+    uint32_t deed, index;
+    struct moment at;
+};
+
+#define GROWING(type, name)                                                                        \
+    type *name;                                                                                    \
+    uint32_t name##_count, name##_capacity
+
+struct history {
+    uint64_t now; /* order of the last event */
+    uint32_t address_count, id_count;
+    bool may_forget; /* idempotency entries are evicted: keys are used once only */
+    GROWING(struct note, notes);
+    GROWING(struct deed, deeds);
+    GROWING(struct scribble, scribbles);
+    GROWING(uint32_t, cancels);
+    GROWING(struct reply, replies);
+    GROWING(struct seen_reply, reply_seen);
+    GROWING(struct seen_log, reads);
+    GROWING(struct pair, read_entries);
+    GROWING(struct seen_record, egress); /* by cursor */
+    GROWING(struct seen_record, topic);  /* popped, in that order */
+    bool topic_lost;                     /* an answer with popped records never came */
+    uint32_t skips[ADDRESSES_MAX];
+    bool purged[ADDRESSES_MAX];
+    uint32_t scribbled[ADDRESSES_MAX]; /* as read at the end; 0: absent */
+};
+
+void *history_grow(void *array, uint32_t *count, uint32_t *capacity, size_t size);
+/* A new element, zeroed. */
+#define ADD(history, name)                                                                         \
+    (((history)->name = history_grow((history)->name, &(history)->name##_count,                    \
+                                     &(history)->name##_capacity, sizeof *(history)->name)),       \
+     &(history)->name[(history)->name##_count++])
+
+void history_open(struct history *history);
+void history_close(struct history *history);
+static inline struct moment moment_now(const struct history *history, uint32_t shard)
+{
+    return (struct moment){history->now, shard};
+}
+/* The newest acknowledged write to an address; 0: none. */
+uint32_t history_scribble_floor(const struct history *history, uint32_t address);
+
+/* A savepoint: when each shard took its part. */
+struct cut_times {
+    uint64_t begun; /* before this no shard had */
+    uint32_t shard_count;
+    uint64_t at[SHARDS_SIMULATED_MAX];
+};
+/* The world goes back to a savepoint: what was shown after it is void, what was shown before is
+ * not. */
+void history_go_back(struct history *history, const struct cut_times *cut);
+
+/* oracle.c: everything has settled, and the last reads are those of all logs. */
+void history_judge(struct history *history);
+
+#endif

@@ -1,0 +1,100 @@
+/* Operators, those who edit state, and the consumers of the egresses. */
+#include "world.h"
+
+static void tell_all(struct world *world, const struct shard_event *event)
+{
+    for (uint32_t i = 0; i < world->host_count; i++) {
+        struct shard_event copy = *event;
+        world_ask(world, &world->hosts[i], &copy, WAIT_OTHER, 0);
+    }
+}
+
+void operator_acts(struct world *world)
+{
+    struct history *history = &world->history;
+    uint32_t address = pick(world, history->address_count);
+    struct shard_event event = {.kind = EVENT_OPERATOR,
+                                .operate = {.address = address_of(world, address),
+                                            .verb = VERB_RETRY,
+                                            .who = SPAN_LITERAL("simulator")}};
+    if (chance(world, 50)) event.operate.verb = chance(world, 50) ? VERB_SKIP : VERB_DEAD_LETTER;
+    if (has(world, FAULT_PURGES) && chance(world, 20)) event.operate.verb = VERB_PURGE;
+    bool bulk = chance(world, 20);
+    for (uint32_t i = 0; i < history->address_count; i++) {
+        if (!bulk && i != address) continue;
+        if (event.operate.verb == VERB_PURGE) history->purged[i] = true;
+        if (event.operate.verb == VERB_SKIP || event.operate.verb == VERB_DEAD_LETTER)
+            history->skips[i]++;
+    }
+    if (!bulk) {
+        world_ask(world, host_of(world, address), &event, WAIT_OTHER, 0);
+        return;
+    }
+    event.operate.address = (struct address){SPAN_EMPTY, SPAN_EMPTY};
+    tell_all(world, &event);
+}
+
+/* The newest write whose version is known, to build on. */
+static bool find_version(const struct history *history, uint32_t address, uint64_t *version)
+{
+    uint32_t number = history_scribble_floor(history, address);
+    if (number == 0) return false;
+    *version = history->scribbles[number].is_delete ? 0 : history->scribbles[number].version;
+    return true;
+}
+
+void scribbler_acts(struct world *world)
+{
+    struct history *history = &world->history;
+    uint32_t address = pick(world, history->address_count);
+    struct host *host = host_of(world, address);
+    if (!world->swarm.has[FAULT_EDITS] || host->shard == NULL) return;
+    uint32_t number = history->scribbles_count;
+    struct scribble *made = ADD(history, scribbles);
+    *made = (struct scribble){.address = address,
+                              .is_delete = chance(world, 20),
+                              .first = {history->now + 1, host->number}};
+    struct shard_event event = {
+        .kind = EVENT_STATE,
+        .state = {.address = address_of(world, address),
+                  .name = SPAN_LITERAL("note"),
+                  .is_delete = made->is_delete,
+                  .type_name = SPAN_LITERAL("s/v"),
+                  .value = made->is_delete ? SPAN_EMPTY : span_of(&number, sizeof number)}};
+    if (chance(world, 30))
+        event.state.if_match = find_version(history, address, &event.state.version);
+    world_ask(world, host, &event, WAIT_SCRIBBLE, number);
+}
+
+void consumer_pulls(struct world *world)
+{
+    struct host *host = host_of_id(world, EGRESS_NAME);
+    if (world->pulling || host->shard == NULL) return;
+    uint64_t after = world->history.egress_count;
+    if (!world->calm && chance(world, 30)) after = world->egress_acked; /* look again */
+    if (world->egress_acked > 0 && chance(world, 30)) {
+        struct shard_event ack = {.kind = EVENT_PULL_ACK,
+                                  .pull = {.egress = EGRESS_NAME, .after = world->egress_acked}};
+        world_ask(world, host, &ack, WAIT_OTHER, 0);
+        if (host->shard == NULL || after < world->egress_acked) return;
+    }
+    world->pulling = true;
+    struct shard_event event = {.kind = EVENT_PULL,
+                                .pull = {.egress = EGRESS_NAME, .after = after}};
+    event.pull.max = pick(world, 5);
+    event.pull.wait = chance(world, 30) && !world->calm;
+    world_ask(world, host, &event, WAIT_EGRESS, (uint32_t)after);
+}
+
+void consumer_pops(struct world *world)
+{
+    struct host *host = host_of_id(world, TOPIC_LANE);
+    if (world->popping || host->shard == NULL) return;
+    world->popping = true;
+    struct shard_event event = {.kind = EVENT_PULL,
+                                .pull = {.egress = SPAN_LITERAL("io.statefun.playground/egress"),
+                                         .topic = SPAN_LITERAL("p"),
+                                         .pop = true,
+                                         .max = pick(world, 4)}};
+    world_ask(world, host, &event, WAIT_TOPIC, 0);
+}
