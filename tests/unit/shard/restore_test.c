@@ -1,0 +1,111 @@
+/* A savepoint holds each message once, wherever it was when the cuts came. */
+#include "common.h"
+
+#include "base/slot.h"
+
+enum { SHARDS = 2 };
+
+static struct fixture *shards[SHARDS];
+static char ids[SHARDS][16]; /* an id of each */
+
+static void open_shards(void)
+{
+    for (uint32_t i = 0; i < SHARDS; i++) {
+        shards[i] = fixture_open_at(i, SHARDS);
+        int n = 0;
+        do {
+            snprintf(ids[i], sizeof ids[i], "k%d", n++);
+        } while (slot_owner(slot_of(span_text(ids[i])), SHARDS) != i);
+    }
+}
+
+static void close_shards(void)
+{
+    for (uint32_t i = 0; i < SHARDS; i++) {
+        shard_cut_end(shards[i]->shard);
+        fixture_close(shards[i]);
+    }
+}
+
+TestSuite(restore, .init = open_shards, .fini = close_shards);
+
+/* What one shard says, to the other one; without parcels only when acks may pass. */
+static void carry(uint32_t from, bool acks)
+{
+    size_t count = shards[from]->signal_count;
+    for (size_t i = 0; i < count; i++) {
+        struct shard_signal signal = fixture_signal(shards[from], i);
+        if (signal.count > 0 || acks) fixture_carry(shards[from], &signal, shards[signal.peer]);
+    }
+    fixture_forget_signals(shards[from]);
+}
+
+static struct shard *cut(struct fixture *f)
+{
+    struct shard *read;
+    struct cut_block block;
+    struct shard_event event = {.kind = EVENT_CUT, .cut = 1};
+    fixture_step(f, &event);
+    cr_assert_eq(shard_open(&read), 0);
+    while (shard_cut_next(f->shard, &block))
+        if (!block.keep) cr_assert_eq(shard_load(read, block.block, block.bytes), 0);
+    cr_assert(!shard_cut_failed(f->shard));
+    shard_cut_end(f->shard);
+    return read;
+}
+
+static uint64_t restored_messages(uint32_t count)
+{
+    struct shard *old[SHARDS] = {cut(shards[0]), cut(shards[1])};
+    uint64_t messages = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        struct shard *made;
+        struct shard_metrics metrics;
+        cr_assert_eq(shard_open(&made), 0);
+        cr_assert_eq(shard_place(made, i, count), 0);
+        cr_assert_eq(shard_restore(made, old, SHARDS, 99), 0);
+        shard_metrics(made, &metrics);
+        messages += metrics.mailbox_messages;
+        shard_close(made);
+    }
+    for (uint32_t i = 0; i < SHARDS; i++) shard_close(old[i]);
+    return messages;
+}
+
+static void send_across(uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        fixture_send(shards[0], "t/a", ids[0], "go");
+        fixture_result(shards[0], fixture_call(shards[0], "t/a", ids[0]),
+                       &(struct function_response){SENDS(to("t/b", ids[1], "across"))});
+    }
+}
+
+/* The receiver has it, and the sender does not know yet: both hold it when they cut. */
+static void ack_under_way(uint32_t count)
+{
+    carry(0, true), carry(1, true);
+    send_across(3);
+    carry(0, true);
+    fixture_forget_signals(shards[1]); /* its ack */
+    send_across(2);
+    fixture_forget_signals(shards[0]); /* never arrived at all */
+    cr_assert_eq(fixture_metrics(shards[0]).parcels_waiting, 5);
+    cr_assert_eq(fixture_metrics(shards[1]).mailbox_messages, 3);
+    cr_expect_eq(restored_messages(count), 5, "into %u shards", count);
+}
+
+Test(restore, what_was_accepted_is_not_delivered_again)
+{
+    ack_under_way(SHARDS);
+}
+
+Test(restore, nor_into_another_number_of_shards)
+{
+    ack_under_way(1);
+}
+
+Test(restore, nor_into_many)
+{
+    ack_under_way(7);
+}
