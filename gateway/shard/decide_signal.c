@@ -142,6 +142,15 @@ static void accepted(struct shard *shard, struct peer *peer, uint64_t number)
     *receipt = (struct receipt){.seq = shard->image.seq, .number = number};
 }
 
+/* What finds no room, or no number for a name, is not taken: it comes again by its sender's clock,
+ * and is asked for when there is room. */
+static void refuse(struct shard *shard, struct peer *peer, size_t more)
+{
+    shard->metrics.signals_refused++;
+    peer->wants_bytes = has_room_for(shard, more) ? 0 : more;
+    peer->full = true;
+}
+
 static void take_parcels(struct shard *shard, const struct shard_signal *signal,
                          struct shard_update *update)
 {
@@ -149,7 +158,8 @@ static void take_parcels(struct shard *shard, const struct shard_signal *signal,
     struct peer *peer = &shard->overlay.peers[signal->peer];
     if (signal->count == 0) return;
     if (signal->first > channel->accepted + 1) {
-        peer->tells = peer->rewinds = true;
+        /* While there is no room for what comes first, asking for it again would only cost. */
+        if (!peer->full) peer->tells = peer->rewinds = true;
         shard->metrics.signals_ahead++;
         return;
     }
@@ -163,10 +173,10 @@ static void take_parcels(struct shard *shard, const struct shard_signal *signal,
         shard->metrics.signals_refused++;
         return;
     }
-    /* What finds no room is not taken: it comes again. */
-    if (!has_room_for(shard, signal->parcels.size) ||
+    size_t more = signal->parcels.size + signal->count * PARCEL_OVERHEAD;
+    if (!has_room_for(shard, more) ||
         !intern_parcels(shard, reader_of(signal->parcels), known, signal->count, update)) {
-        shard->metrics.signals_refused++;
+        refuse(shard, peer, more);
         return;
     }
     struct record_receive receive = {
@@ -174,7 +184,11 @@ static void take_parcels(struct shard *shard, const struct shard_signal *signal,
     struct buffer *body = emit_begin(shard);
     record_receive_write(body, &receive);
     write_parcels(shard, reader_of(signal->parcels), known, signal->count, body);
-    if (emit(shard, update, RECORD_RECEIVE) != 0) return;
+    if (emit(shard, update, RECORD_RECEIVE) != 0) {
+        refuse(shard, peer, more);
+        return;
+    }
+    peer->full = false;
     shard->metrics.parcels_doubled += known;
     shard->metrics.parcels_received += receive.count;
     accepted(shard, peer, channel->accepted);
@@ -270,6 +284,13 @@ static bool may_send(const struct shard *shard, const struct peer *peer, const s
     return is_durable(shard, CONTAINER_OF(first_unsent(out, peer->sent), struct letter, link));
 }
 
+static void ask_again(const struct shard *shard, struct peer *peer)
+{
+    if (!peer->full || peer->wants_bytes == 0 || !has_room_for(shard, peer->wants_bytes)) return;
+    peer->full = false;
+    peer->tells = peer->rewinds = true;
+}
+
 void signals_release(struct shard *shard, struct shard_update *update)
 {
     for (uint32_t i = 0; i < shard->overlay.peer_count; i++) {
@@ -277,6 +298,7 @@ void signals_release(struct shard *shard, struct shard_update *update)
         struct peer *peer = &shard->overlay.peers[i];
         if (channel == NULL) continue;
         settle_receipts(shard, peer);
+        ask_again(shard, peer);
         uint64_t sent;
         do {
             sent = peer->sent;

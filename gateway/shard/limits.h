@@ -28,6 +28,7 @@ enum {
     PURGE_MAX = 64,               /* addresses of a slot whose values are purged at once */
     SWEEP_SLOTS = 64,             /* slots looked at per sweep for expired entries and values */
     SIGNAL_BYTES_MAX = 256 << 10, /* of the parcels in one signal, beyond its last */
+    PARCEL_OVERHEAD = 320,        /* bytes that one becomes beyond its own, at most */
     SIGNAL_WINDOW = 4096,         /* parcels on their way to one shard */
     SIGNAL_DOUBLINGS_MAX = 3,
 };

@@ -128,6 +128,8 @@ struct peer {
     struct receipt first, second; /* the oldest RECEIVE not durable, and the newest after it */
     int64_t resend_at_ms;         /* shard time; INT64_MAX: nothing is out */
     uint32_t resends;             /* in a row */
+    bool full;                    /* what it sent last found no room … */
+    size_t wants_bytes;           /* … for so much; 0: it was not bytes */
     bool tells;                   /* there is news for it besides parcels */
     bool rewinds;                 /* … that it has to send again */
 };

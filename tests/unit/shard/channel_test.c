@@ -246,6 +246,26 @@ Test(channel, a_full_outbox_blocks_what_would_go_to_another_shard)
     cr_expect_eq(fixture_metrics(f).blocked_now, 0, "room came, so it is called again");
 }
 
+Test(channel, a_full_receiver_takes_nothing_and_asks_again_when_there_is_room)
+{
+    carry_all();
+    struct fixture *f = shards[1];
+    for (int i = 0; i < 100; i++) fixture_send(f, "t/a", ids[1], "takes room");
+    size_t used = fixture_metrics(f).memory_bytes;
+    f->config.memory_max = used - used / 8;
+    fixture_configure(f);
+    for (int i = 0; i < 20; i++) send_across(1, "parcel");
+    carry_all();
+    cr_expect_eq(fixture_metrics(f).parcels_received, 0);
+    cr_expect_eq(fixture_metrics(f).signals_refused, 1, "the others are ahead");
+    cr_expect_eq(fixture_metrics(shards[0]).parcels_sent, 20, "nobody asked for them in vain");
+    f->config.memory_max = 100 * used;
+    fixture_configure(f);
+    carry_all();
+    cr_expect_eq(fixture_metrics(f).parcels_received, 20);
+    cr_expect_eq(fixture_metrics(shards[0]).parcels_waiting, 0);
+}
+
 Test(channel, nonsense_is_refused)
 {
     carry_all();
