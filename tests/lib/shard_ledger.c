@@ -62,6 +62,11 @@ void ledger_append(struct ledger *ledger, const struct shard_update *update)
     append(ledger, buffer_span(&update->records), update->record_count);
 }
 
+void ledger_append_record(struct ledger *ledger, struct span record)
+{
+    append(ledger, record, 1);
+}
+
 static size_t end_of(const struct ledger *ledger, uint64_t seq)
 {
     return seq <= ledger->base ? 0 : ledger->ends[seq - ledger->base - 1];
