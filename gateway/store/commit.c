@@ -179,12 +179,20 @@ void commit_group(struct journal *journal)
     atomic_store_explicit(&journal->durable, through, memory_order_release);
 }
 
-int commit_mark(struct journal *journal, enum frame_kind kind, struct span body, uint32_t count_of,
+/* What comes after all that was written: records may be waiting in the open group. */
+static uint64_t written_end(const struct journal *journal)
+{
+    return group_empty(journal->open) ? journal->next_seq : journal->open->runs[0].first_seq;
+}
+
+/* Mutex held from the look that decided it on, free while it writes: what is appended or committed
+ * in between would stand before the mark that does not know of it. */
+static int mark(struct journal *journal, enum frame_kind kind, struct span body, uint32_t count_of,
                 struct errmsg *errmsg)
 {
     uint64_t group_start = UINT64_MAX;
-    pthread_mutex_lock(&journal->mutex);
-    struct group_run run = {.size = body.size, .first_seq = journal->next_seq, .count = count_of};
+    struct group_run run = {
+        .size = body.size, .first_seq = written_end(journal), .count = count_of};
     struct segment *first = begin(journal, body.size + FRAME_HEAD_SIZE + FRAME_ALIGN);
     uint64_t began = position(journal);
     pthread_mutex_unlock(&journal->mutex);
@@ -193,6 +201,13 @@ int commit_mark(struct journal *journal, enum frame_kind kind, struct span body,
     pthread_mutex_lock(&journal->mutex);
     journal->bytes_appended += position(journal) - began;
     end(journal);
+    return error;
+}
+
+int commit_open(struct journal *journal, struct span body, uint32_t count_of, struct errmsg *errmsg)
+{
+    pthread_mutex_lock(&journal->mutex);
+    int error = mark(journal, FRAME_OPEN, body, count_of, errmsg);
     pthread_mutex_unlock(&journal->mutex);
     return error;
 }
@@ -205,9 +220,7 @@ static void seal(struct journal *journal)
     struct errmsg errmsg = {{0}};
     journal->sealed = true;
     if (journal->room < SEGMENT_ROOM_MIN) return; /* not worth a new segment */
-    pthread_mutex_unlock(&journal->mutex);
-    int error = commit_mark(journal, FRAME_SEAL, SPAN_EMPTY, 0, &errmsg);
-    pthread_mutex_lock(&journal->mutex);
+    int error = mark(journal, FRAME_SEAL, SPAN_EMPTY, 0, &errmsg);
     if (error != 0) commit_fail(journal, error, &errmsg);
     if (error != 0) tell(journal); /* nobody waits for a seal, but the end must come at once */
 }

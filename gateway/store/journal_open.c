@@ -226,7 +226,7 @@ static int start_epoch(struct recovery *recovery)
     struct span body = buffer_span(&recovery->open_record);
     while (error == 0 && journal->room < body.size + FRAME_HEAD_SIZE + FRAME_ALIGN)
         error = prepare_segment(journal, recovery->errmsg);
-    if (error == 0) error = commit_mark(journal, FRAME_OPEN, body, count, recovery->errmsg);
+    if (error == 0) error = commit_open(journal, body, count, recovery->errmsg);
     if (error != 0) return error;
     atomic_store(&journal->durable, journal->next_seq - 1 + count);
     if (count == 0) return 0;

@@ -91,9 +91,9 @@ void journal_free(struct journal *journal);
 
 /* commit.c */
 void *commit_run(void *journal);
-/* Writes a FRAME_OPEN or FRAME_SEAL as a group of its own and syncs it. Mutex free, no other
+/* Writes the FRAME_OPEN of a new epoch as a group of its own and syncs it. Mutex free, no other
  * committer. */
-int commit_mark(struct journal *journal, enum frame_kind kind, struct span body, uint32_t count,
+int commit_open(struct journal *journal, struct span body, uint32_t count,
                 struct errmsg *errmsg) MUST_USE;
 /* Writes and syncs the open group, which is not empty and for which there is room; nobody else is
    committing. Mutex held on entry and exit, free in between. */

@@ -13,7 +13,20 @@ int layout_make(char path[FILE_PATH_MAX], const char *directory, const char *nam
     if (path_join(path, directory, name) != 0)
         return errmsg_set(errmsg, ERROR_TOO_LARGE,
                           "the path of the data directory is too long: %.200s", directory);
-    return directory_make(path, errmsg);
+    int error = directory_make(path, errmsg);
+    /* A process that was killed may have left names that were never synced. From now on they are
+     * relied on. */
+    return error != 0 ? error : directory_sync(path, errmsg);
+}
+
+/* The same for the name of the data directory itself. A parent that we may not even read is not
+ * ours to sync. */
+static int sync_parent(const char *directory, struct errmsg *errmsg)
+{
+    char parent[FILE_PATH_MAX];
+    if (path_join(parent, directory, "..") != 0) return ERROR_TOO_LARGE;
+    int error = directory_sync(parent, errmsg);
+    return error == ERROR_PERMISSION ? 0 : error;
 }
 
 int layout_check_format(const char *directory, struct errmsg *errmsg)
@@ -58,6 +71,7 @@ int layout_open(struct lock **lock, const char *directory, enum lock_role role,
     char path[FILE_PATH_MAX];
     struct lock *held;
     int error = layout_make(path, directory, "", errmsg);
+    if (error == 0) error = sync_parent(directory, errmsg);
     if (error == 0) error = path_join(path, directory, "LOCK");
     if (error == 0) error = lock_hold(&held, path, role, errmsg);
     if (error != 0) return error;

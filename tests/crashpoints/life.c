@@ -219,6 +219,7 @@ int life_snapshot_begin(struct life *life, bool all)
         .seq = book->durable, .lineage = book->lineage, .epoch = book->epoch, .created_ms = 1};
     if (info.seq == book->published) return ERROR_EXISTS;
     int error = snapshot_begin(life->snapshots, &info);
+    if (error != 0) return error;
     struct buffer bytes;
     buffer_init(&bytes);
     for (size_t i = 0; i <= BOOK_BLOCKS && error == 0; i++) {
@@ -230,13 +231,15 @@ int life_snapshot_begin(struct life *life, bool all)
         error = snapshot_write(life->snapshots, book_block_number(i), buffer_span(&bytes));
     }
     buffer_close(&bytes);
-    life->replayed = info.seq; /* what it will be of */
+    life->cut = info.seq;
     return error;
 }
 
 void life_snapshot_finish(struct life *life)
 {
-    life->book->finishing = life->replayed;
+    if (life->cut == 0) return;
+    life->book->finishing = life->cut;
+    life->cut = 0;
     snapshot_finish(life->snapshots);
 }
 
@@ -267,6 +270,7 @@ int life_trim(struct life *life)
 
 void life_close(struct life *life)
 {
+    life->cut = 0;
     journal_close(life->journal);
     life->journal = NULL;
     snapshots_close(life->snapshots);
@@ -276,6 +280,7 @@ void life_close(struct life *life)
 void life_kill(struct life *life)
 {
     life_note(life);
+    life->cut = 0;
     fake_disk_kill(life->disk, life->process);
     if (life->journal != NULL) journal_abandon(life->journal);
     if (life->snapshots != NULL) snapshots_close(life->snapshots);

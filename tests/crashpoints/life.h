@@ -22,6 +22,7 @@ struct life {
     struct journal *journal;
     struct snapshots *snapshots;
     uint64_t replayed; /* last seq that came back */
+    uint64_t cut;      /* of the snapshot that is begun and not finished; 0: none */
     struct errmsg errmsg;
     bool lax; /* damage was done: see book->damaged */
 };

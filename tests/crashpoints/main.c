@@ -23,6 +23,10 @@ enum { DRAWS_MAX = 3, KILLED = FAKE_CRASHES, MODELS };
 static const char *const model_names[MODELS] = {"lost", "prefix", "subset", "torn", "killed"};
 static const unsigned draws[MODELS] = {1, 2, 3, 2, 1};
 
+static const char *const call_names[FILE_CALLS] = {
+    "open",   "read",   "write", "sync",           "allocate", "truncate", "size",
+    "rename", "remove", "make",  "sync directory", "list",     "lock",     "room"};
+
 /* A moment: the disk and the book as they were. */
 struct moment {
     struct fake_disk *disk;
@@ -61,6 +65,7 @@ static struct {
     int model;
     int draw;
     int lie; /* of a canary */
+    int trace;
     const struct script *script;
 } wanted = {.states = 50000, .seed = 1, .model = -1, .draw = -1};
 
@@ -110,6 +115,16 @@ struct faults {
     int lie;
 };
 
+static void trace(const struct life *life, const struct fake_call *call)
+{
+    if (wanted.trace)
+        fprintf(stderr,
+                "%" PRIu64 ": %s %s offset %" PRIu64 " size %" PRIu64 "; %" PRIu64
+                " appended, %" PRIu64 " durable, %zu unsynced\n",
+                call->number, call_names[call->call], call->path, call->offset, call->size,
+                life->book->appended, life->book->durable, fake_disk_unsynced(life->disk));
+}
+
 static void take_moment(void *context, const struct fake_call *call)
 {
     struct faults *faults = context;
@@ -126,6 +141,7 @@ static void take_moment(void *context, const struct fake_call *call)
                               .syncs = fake_disk_counts(life->disk).syncs,
                               .call = call->call};
     book_copy(&moment->book, life->book);
+    trace(life, call);
 }
 
 /* Lies of the disk that a canary must be caught by. */
@@ -150,7 +166,7 @@ static void before_call(void *context, const struct fake_call *call, struct fake
 static struct faults choose_faults(struct life *life, struct prng *prng)
 {
     struct faults faults = {.life = life, .lie = wanted.lie};
-    if (prng_below(prng, 3) != 0) return faults;
+    if (prng_below(prng, 2) != 0) return faults;
     faults.fail_at = 1 + prng_below(prng, 400);
     faults.number = prng_below(prng, 3) == 0 ? ENOSPC : EIO;
     faults.loses = prng_below(prng, 2) == 0;
@@ -203,7 +219,7 @@ struct inner {
 static void take_inner(void *context, const struct fake_call *call)
 {
     struct inner *inner = context;
-    (void)call;
+    trace(inner->life, call);
     if (inner->at == 0 || --inner->at > 0) return;
     life_note(inner->life);
     inner->disk = fake_disk_clone(inner->life->disk);
@@ -250,6 +266,7 @@ static void check_state(struct fake_disk *disk, struct book *book, struct prng *
     struct life life = {.disk = disk, .book = book, .prng = {prng_next(prng)}};
     struct inner inner = {.life = &life};
     if (depth > 0 && prng_below(prng, 2) == 0) inner.at = 1 + prng_below(prng, 12);
+    fake_disk_set_capacity(disk, 0);
     fake_disk_hooks(disk, NULL, take_inner, &inner);
     begin_threads(prng_next(prng));
     live(&life, prng);
@@ -266,6 +283,7 @@ static void check_state(struct fake_disk *disk, struct book *book, struct prng *
     if (inner.disk == NULL) return;
     fake_disk_crash(inner.disk, (enum fake_crash)prng_below(prng, FAKE_CRASHES), prng);
     total.recoveries++;
+    if (wanted.trace) fprintf(stderr, "-- the power fails\n");
     check_state(inner.disk, &inner.book, prng, depth - 1);
 }
 
@@ -386,6 +404,7 @@ static void read_arguments(int count, char **arguments)
         if (strcmp(name, "--seed") == 0) wanted.seed = strtoull(value, NULL, 10);
         if (strcmp(name, "--op") == 0) wanted.op = strtoull(value, NULL, 10);
         if (strcmp(name, "--draw") == 0) wanted.draw = atoi(value);
+        if (strcmp(name, "--trace") == 0) wanted.trace = atoi(value);
         if (strcmp(name, "--model") == 0) wanted.model = model_named(value);
         if (strcmp(name, "--script") != 0) continue;
         wanted.script = script_named(value);

@@ -144,7 +144,7 @@ void fake_names_set(struct fake_names *names, const char *path, struct fake_node
 /* Only when it names this node. */
 void fake_names_unset(struct fake_names *names, const char *path, const struct fake_node *node);
 void fake_names_free(struct fake_names *names);
-/* Without doubled slashes and one at the end. False: too long. */
+/* Without doubled slashes, one at the end, and .. at the end. False: too long. */
 bool fake_path(char path[FAKE_NAME_MAX], const char *given);
 /* "/" of "/x". */
 void fake_path_parent(char parent[FAKE_NAME_MAX], const char *path);

@@ -51,6 +51,10 @@ bool fake_path(char path[FAKE_NAME_MAX], const char *given)
         path[size++] = *at;
     }
     path[size] = '\0';
+    if (size > 3 && strcmp(path + size - 3, "/..") == 0) {
+        path[size - 3] = '\0';
+        *(strrchr(path, '/') == path ? path + 1 : strrchr(path, '/')) = '\0';
+    }
     return true;
 }
 
