@@ -62,11 +62,6 @@ void ledger_append(struct ledger *ledger, const struct shard_update *update)
     append(ledger, buffer_span(&update->records), update->record_count);
 }
 
-void ledger_append_record(struct ledger *ledger, struct span record)
-{
-    append(ledger, record, 1);
-}
-
 static size_t end_of(const struct ledger *ledger, uint64_t seq)
 {
     return seq <= ledger->base ? 0 : ledger->ends[seq - ledger->base - 1];
@@ -86,6 +81,29 @@ void ledger_lose_after(struct ledger *ledger, uint64_t seq)
     ledger->count = seq;
     ledger->cutting = ledger->complete = false;
     buffer_clear(&ledger->given);
+}
+
+bool ledger_adopt(struct ledger *ledger, struct span records, uint64_t first_seq)
+{
+    struct reader in = reader_of(records);
+    uint64_t seq = first_seq;
+    for (; reader_left(&in) > 0; seq++) {
+        struct record record;
+        const uint8_t *at = in.at;
+        record_read(&in, &record);
+        MUST(!in.failed);
+        struct span bytes = span_of(at, (size_t)(in.at - at));
+        if (seq <= ledger->base) continue;
+        if (seq <= ledger->count && span_equal(bytes, ledger_records(ledger, seq - 1, seq)))
+            continue;
+        if (seq <= ledger->durable) return false;
+        MUST(record.kind == RECORD_OPEN);
+        if (seq <= ledger->count) ledger_lose_after(ledger, seq - 1);
+        append(ledger, bytes, 1);
+    }
+    if (seq <= ledger->durable) return false;
+    ledger_lose_after(ledger, seq - 1);
+    return true;
 }
 
 void ledger_snapshot_load(const struct ledger_snapshot *snapshot, struct shard *shard)

@@ -45,6 +45,12 @@ struct ledger {
 void ledger_init(struct ledger *ledger);
 void ledger_close(struct ledger *ledger);
 void ledger_append(struct ledger *ledger, const struct shard_update *update);
+/*
+ * What a store gives back takes the place of what is known: from first_seq on, to the end. False:
+ * something durable is missing or another. Beyond that nothing may be another either but the
+ * records that open epochs, of which there may have been tries.
+ */
+bool ledger_adopt(struct ledger *ledger, struct span records, uint64_t first_seq);
 /* Forgets the records after seq and whatever was built on them. */
 void ledger_lose_after(struct ledger *ledger, uint64_t seq);
 /* Records of (after, through]. */

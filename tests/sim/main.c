@@ -57,8 +57,9 @@ static void print_totals(const struct job *job, const struct totals *sum, double
            "%llu responses, %llu signals, %llu savepoints, %llu restores, %llu digests compared\n",
            N(seeds), (unsigned long long)job->from, N(disk_seeds), N(reruns), N(steps), N(notes),
            N(deeds), N(signals), N(savepoints), N(restores), N(digests));
-    printf("%llu crashes, %llu recoveries, %llu faults; %llu simulated seconds\nchecks:",
-           N(crashes), N(recoveries), N(faults), N(simulated_ms) / 1000);
+    printf("%llu crashes, %llu recoveries, %llu faults; %llu disks that had lied were found out; "
+           "%llu simulated seconds\nchecks:",
+           N(crashes), N(recoveries), N(faults), N(found_out), N(simulated_ms) / 1000);
     for (int i = 1; i < INVARIANTS; i++)
         if (sum->checks[i] > 0) printf(" I%d %llu", i, N(checks[i]));
     printf("\nproof: harness=sim cases=%llu faults=%llu recoveries=%llu violations=%d "

@@ -80,7 +80,9 @@ void savepoint_crashed(struct world *world, struct host *host)
     struct savepoint *savepoint = world->savepoints[1];
     if (savepoint == NULL || savepoint->parts[host->number].complete) return;
     struct savepoint_part *part = &savepoint->parts[host->number];
-    if (shard_cut_known(host->shard) < savepoint->number) {
+    if (host->shard == NULL) {
+        abandon(world);
+    } else if (shard_cut_known(host->shard) < savepoint->number) {
         part->joined = part->read_out = false;
         ledger_snapshot_close(&part->image);
     } else if (!part->read_out) {
@@ -177,13 +179,11 @@ static void start_new(struct world *world, struct shard *const *old, uint32_t ol
 {
     for (uint32_t i = 0; i < world->host_count; i++) {
         struct host *host = &world->hosts[i];
-        host->number = i;
-        shard_update_init(&host->update);
+        host_open(world, host, i);
         struct shard *shard;
         MUST(shard_open(&shard) == 0);
         MUST(shard_place(shard, i, world->host_count) == 0);
         MUST(shard_restore(shard, old, old_count, 99 + world->restores) == 0);
-        store_open(&host->store, i, world->host_count);
         store_begin_from(&host->store, shard);
         shard_close(shard);
     }
@@ -206,6 +206,7 @@ void savepoint_restore(struct world *world)
     world->faults++;
     load_old(savepoint, old);
     world->host_count = world->swarm.shards == 1 && chance(world, 50) ? 1 : counts[pick(world, 5)];
+    world->disk_fails = false; /* a tool that fails is started again */
     start_new(world, old, savepoint->times.shard_count);
     for (uint32_t i = 0; i < savepoint->times.shard_count; i++) shard_close(old[i]);
 }

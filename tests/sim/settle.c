@@ -29,7 +29,7 @@ static void let_time_pass(struct world *world)
 static void act_rarely(struct world *world)
 {
     struct host *host = any_host(world);
-    switch (pick(world, 6)) {
+    switch (pick(world, 7)) {
     case 0:
         if (has(world, FAULT_OPERATORS)) operator_acts(world);
         return;
@@ -44,6 +44,10 @@ static void act_rarely(struct world *world)
     case 4:
         if (has(world, FAULT_CRASHES) && host->shard != NULL && chance(world, 30))
             host_crash(world, host);
+        return;
+    case 5:
+        if (host->shard != NULL && host->store.disk != NULL && chance(world, 5))
+            store_disk_intrude(host->store.disk);
         return;
     default: consumer_pops(world);
     }
@@ -85,9 +89,22 @@ static bool is_settled(struct world *world)
     return true;
 }
 
+static bool is_durable(const struct world *world)
+{
+    for (uint32_t i = 0; i < world->host_count; i++) {
+        const struct ledger *ledger = &world->hosts[i].store.ledger;
+        if (ledger->durable < ledger->count) return false;
+    }
+    return true;
+}
+
 static void commit_all(struct world *world)
 {
-    for (uint32_t i = 0; i < world->host_count; i++) host_commit(world, &world->hosts[i]);
+    for (uint32_t tries = 0; tries == 0 || (world->calm && !is_durable(world)); tries++) {
+        if (world->over) return;
+        HOLDS(11, tries < 10000);
+        for (uint32_t i = 0; i < world->host_count; i++) host_commit(world, &world->hosts[i]);
+    }
 }
 
 static void retry_all(struct world *world)
@@ -137,6 +154,9 @@ void world_settle(struct world *world)
     struct history *history = &world->history;
     world->calm = true;
     world_raise(world);
+    if (world->over) return;
+    commit_all(world); /* a disk that has failed before takes its process with it now */
+    if (world->over) return;
     for (uint32_t i = 0; i < world->host_count; i++) world_configure(world, &world->hosts[i]);
     for (uint32_t i = 1; i < history->notes_count && !history->may_forget; i++) {
         const struct note *note = &history->notes[i];

@@ -34,6 +34,7 @@ static void add(struct totals *totals, const struct world *world)
     totals->savepoints += world->savepoints_taken;
     totals->restores += world->restores;
     totals->disk_seeds += world->swarm.store == STORE_DISK;
+    totals->found_out += world->over;
     totals->simulated_ms += (uint64_t)world->now_ms;
     for (int i = 0; i < INVARIANTS; i++) totals->checks[i] += verdict_checks[i];
 }
@@ -45,11 +46,11 @@ uint64_t simulate(uint64_t seed, const struct swarm_limits *limits, int canary,
     struct swarm swarm;
     swarm_draw(&swarm, seed, limits);
     world_open(&world, seed, &swarm);
-    for (uint32_t i = 0; i < swarm.acts; i++) world_act(&world);
+    for (uint32_t i = 0; i < swarm.acts && !world.over; i++) world_act(&world);
     if (swarm.has[FAULT_CRASHES]) world_crash(&world);
     world_settle(&world);
     if (canary != 0) falsify(&world, canary);
-    world_judge(&world);
+    if (!world.over) world_judge(&world);
     add(totals, &world);
     uint64_t trace = world.trace;
     world_close(&world);

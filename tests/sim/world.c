@@ -237,6 +237,7 @@ int64_t world_wake_at(struct world *world)
 void world_pass(struct world *world, int64_t ms)
 {
     world->now_ms += ms;
+    disk_pass(world, ms);
     for (uint32_t i = 0; i < world->host_count; i++) {
         struct host *host = &world->hosts[i];
         if (due_in(world, host) > 0 && !chance(world, 10)) continue;
@@ -246,6 +247,7 @@ void world_pass(struct world *world, int64_t ms)
         }
         struct shard_event event = {.kind = EVENT_TICK};
         world_step(world, host, &event);
+        host_look(world, host);
     }
 }
 
@@ -287,22 +289,22 @@ void world_open(struct world *world, uint64_t seed, const struct swarm *swarm)
     world->history.id_count = swarm->ids;
     world->history.may_forget = swarm->has[FAULT_FORGET];
     make_ids(world);
+    disk_open(world);
     for (uint32_t i = 0; i < world->host_count; i++) {
-        struct host *host = &world->hosts[i];
-        host->number = i;
-        shard_update_init(&host->update);
-        store_open(&host->store, i, world->host_count);
-        host_start(world, host);
+        host_open(world, &world->hosts[i], i);
+        host_start(world, &world->hosts[i]);
     }
 }
 
 void world_close(struct world *world)
 {
+    world->calm = true; /* no more faults */
     for (uint32_t i = 0; i < world->host_count; i++) {
         shard_close(world->hosts[i].shard);
         shard_update_close(&world->hosts[i].update);
         store_close(&world->hosts[i].store);
     }
+    disk_close(world);
     network_clear(world);
     savepoint_close(world);
     history_close(&world->history);

@@ -31,6 +31,7 @@ struct host {
     int64_t wall_skew_ms, mono_skew_ms;
     int64_t up_at_ms; /* when it comes back */
     bool may_be_killed;
+    uint64_t told; /* to the shard: what is durable */
     /* what its configuration promises */
     uint32_t window_max[ENDPOINTS_MAX], batch_count_max, endpoint_count;
     int64_t closed_until_ms[ENDPOINTS_MAX]; /* it was asked not to call before */
@@ -109,7 +110,10 @@ struct world {
     uint64_t steps, crashes, recoveries, faults, digests, savepoints_taken, restores;
     uint64_t signals, lives; /* lives: changes whenever all that is under way may have gone */
     uint64_t trace;
-    bool lied_to; /* the disk did not do what it said: nothing is owed any more */
+    struct fake_disk *disk; /* NULL: all is in ledgers */
+    bool disk_fails;        /* it may, just now */
+    bool lied_to;           /* the disk did not do what it said: it may show at a recovery */
+    bool over;              /* … and did: nothing is owed any more */
 };
 
 static inline uint32_t pick(struct world *world, uint32_t bound)
@@ -149,12 +153,22 @@ void world_check(struct world *world);
 int64_t world_wake_at(struct world *world);
 
 /* life.c: how shards begin and end. */
+void host_open(struct world *world, struct host *host, uint32_t number);
 void host_start(struct world *world, struct host *host);
 void host_revive(struct world *world, struct host *host);
 void host_crash(struct world *world, struct host *host);
 void host_commit(struct world *world, struct host *host);
+/* What its store has done meanwhile. */
+void host_look(struct world *world, struct host *host);
 void world_raise(struct world *world); /* those that are down come back now */
 void world_crash(struct world *world); /* all of them */
+
+/* faults.c: the disk, when there is one */
+void disk_open(struct world *world);
+void disk_close(struct world *world);
+void disk_cut_power(struct world *world);
+void disk_pass(struct world *world, int64_t ms);
+void disk_turn(struct world *world);
 
 /* network.c */
 void network_post(struct world *world, uint32_t from, const struct shard_signal *signal);
