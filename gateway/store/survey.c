@@ -121,6 +121,16 @@ static int read_chain(struct scan *scan, struct survey_chain *chain)
     }
 }
 
+/* All that is left may be the end of a run whose start was trimmed: it holds no whole record, but
+ * says where the journal goes on. */
+static void take_headless_end(const struct scan *scan, struct survey_chain *chain)
+{
+    if (chain->any || scan->end.next_seq == 0) return;
+    chain->any = true;
+    chain->first_seq = scan->end.next_seq;
+    chain->last_seq = scan->end.next_seq - 1;
+}
+
 int survey_chain(struct survey *survey, uint32_t shard, struct segment *from,
                  struct survey_chain *chain)
 {
@@ -131,6 +141,7 @@ int survey_chain(struct survey *survey, uint32_t shard, struct segment *from,
     if (error == 0) {
         scan_start_at(&scan, from);
         error = read_chain(&scan, chain);
+        take_headless_end(&scan, chain);
         if (error == 0) error = scan_verdict(&scan, &proof, &chain->errmsg);
         chain->end = scan.end;
         chain->at = scan.at;

@@ -9,7 +9,7 @@
 
 /* A stretch of the journal that can be read from the start of one segment on. */
 struct survey_chain {
-    bool any;           /* it has a run of records */
+    bool any;           /* it says where its records begin: */
     uint64_t first_seq; /* of its first whole run */
     uint64_t last_seq;
     uint64_t frames;
