@@ -29,7 +29,7 @@ int file_remove(const char *path, struct errmsg *errmsg)
 
 bool file_exists(const char *path)
 {
-    return access(path, F_OK) == 0;
+    return access(path, F_OK) == 0 || (errno != ENOENT && errno != ENOTDIR);
 }
 
 int file_load(const char *path, struct buffer *into, size_t size_max, struct errmsg *errmsg)
@@ -117,12 +117,21 @@ int directory_make(const char *path, struct errmsg *errmsg)
     return make_one(part, errmsg);
 }
 
+static int open_directory(const char *path)
+{
+    int fd;
+    do {
+        int number = file_fault_now(FILE_CALL_SYNC_DIRECTORY, path, NULL);
+        errno = number;
+        fd = number != 0 ? -1 : open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    } while (fd < 0 && errno == EINTR);
+    return fd;
+}
+
 int directory_sync(const char *path, struct errmsg *errmsg)
 {
     int error = 0;
-    int number = file_fault_now(FILE_CALL_SYNC_DIRECTORY, path, NULL);
-    errno = number;
-    int fd = number != 0 ? -1 : open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = open_directory(path);
     if (fd < 0) return file_error(errno, "sync directory", path, errmsg);
     /* EINVAL: a file system that has no such thing keeps names by itself. */
     if (fsync(fd) != 0 && errno != EINVAL)
@@ -153,10 +162,13 @@ int directory_list(const char *path, directory_entry *entry, void *context, stru
 int directory_room(const char *path, uint64_t *bytes, struct errmsg *errmsg)
 {
     struct statvfs status;
-    int number = file_fault_now(FILE_CALL_ROOM, path, NULL);
-    errno = number;
-    if (number != 0 || statvfs(path, &status) != 0)
-        return file_error(errno, "ask for the free room of", path, errmsg);
+    int failed;
+    do {
+        int number = file_fault_now(FILE_CALL_ROOM, path, NULL);
+        errno = number;
+        failed = number != 0 || statvfs(path, &status) != 0;
+    } while (failed && errno == EINTR);
+    if (failed) return file_error(errno, "ask for the free room of", path, errmsg);
     *bytes = (uint64_t)status.f_bavail * status.f_frsize;
     return 0;
 }

@@ -60,6 +60,7 @@ void file_forget(struct file *file);
 
 int file_rename(const char *from, const char *to, struct errmsg *errmsg) MUST_USE;
 int file_remove(const char *path, struct errmsg *errmsg) MUST_USE;
+/* False only when it is known not to be there. */
 bool file_exists(const char *path);
 /* The whole content of a small file. ERROR_TOO_LARGE over size_max. */
 int file_load(const char *path, struct buffer *into, size_t size_max,

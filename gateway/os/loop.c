@@ -179,7 +179,9 @@ void loop_signal_send(struct loop_signal *signal)
     if (atomic_exchange(&signal->sent, true)) return;
     int saved = errno;
     uint64_t one = 1;
-    ssize_t size = write(signal->watch.fd, &one, sizeof one);
+    ssize_t size;
+    do size = write(signal->watch.fd, &one, sizeof one);
+    while (size < 0 && errno == EINTR);
     CHECK(size == sizeof one);
     errno = saved;
 }

@@ -70,7 +70,8 @@ static int add_tree(struct notify *notify, const char *path, int depth, struct e
     }
     struct notify_directory *directory = &notify->directories[notify->count];
     *directory = (struct notify_directory){watch, depth, strdup(path)};
-    if (directory->path == NULL) return ERROR_MEMORY;
+    if (directory->path == NULL)
+        return errmsg == NULL ? ERROR_MEMORY : errmsg_set(errmsg, ERROR_MEMORY, "out of memory");
     notify->count++;
     struct walk walk = {notify, path, depth};
     return directory_list(path, add_entry, &walk, errmsg);

@@ -39,6 +39,14 @@ static void reset_signals(void)
     signal(SIGPIPE, SIG_DFL);
 }
 
+/* The kernel may be opening another file at that number: EBUSY, for a moment. */
+static bool put_at(int fd, int number)
+{
+    while (dup2(fd, number) < 0)
+        if (errno != EINTR && errno != EBUSY) return false;
+    return true;
+}
+
 /* In the child. Tells errno through `fault` when the program cannot be run. */
 _Noreturn static void run_child(const struct process_options *options, pid_t parent, int output,
                                 int fault)
@@ -48,14 +56,32 @@ _Noreturn static void run_child(const struct process_options *options, pid_t par
     prctl(PR_SET_PDEATHSIG, options->death_signal);
     if (getppid() != parent) _exit(127); /* it died before the kernel knew */
     reset_signals();
-    if (nothing >= 0) dup2(nothing, STDIN_FILENO);
-    dup2(output, STDOUT_FILENO);
-    dup2(output, STDERR_FILENO);
-    add_environment(options->environment);
-    execvp(options->arguments[0], (char *const *)(uintptr_t)options->arguments);
+    bool placed = (nothing < 0 || put_at(nothing, STDIN_FILENO)) && put_at(output, STDOUT_FILENO) &&
+                  put_at(output, STDERR_FILENO);
+    if (placed) {
+        add_environment(options->environment);
+        execvp(options->arguments[0], (char *const *)(uintptr_t)options->arguments);
+    }
     int number = errno;
     ssize_t written = write(fault, &number, sizeof number);
     _exit(written > 0 ? 127 : 126);
+}
+
+/* What the child could not do, or 0 when it runs: the pipe's other end is closed by exec. */
+static int read_fault(int fault)
+{
+    int number = 0;
+    ssize_t size;
+    do size = read(fault, &number, sizeof number);
+    while (size < 0 && errno == EINTR);
+    return size < 0 ? errno : size == (ssize_t)sizeof number ? number : 0;
+}
+
+/* Without that, whoever reads its output would wait for it. */
+static int make_nonblocking(int fd, struct errmsg *errmsg)
+{
+    if (fcntl(fd, F_SETFL, O_NONBLOCK) == 0) return 0;
+    return errmsg_set(errmsg, ERROR_IO, "cannot read a process's output: %s", strerror(errno));
 }
 
 static int start_error(int number, const char *program, struct errmsg *errmsg)
@@ -67,7 +93,7 @@ static int start_error(int number, const char *program, struct errmsg *errmsg)
 int process_start(struct process *process, const struct process_options *options,
                   struct errmsg *errmsg)
 {
-    int output[2], fault[2], number = 0;
+    int output[2], fault[2];
     pid_t parent = getpid();
     *process = (struct process){.ended = -1, .output = -1};
     int error = make_pipe(output, errmsg);
@@ -83,13 +109,13 @@ int process_start(struct process *process, const struct process_options *options
     }
     setpgid(process->pid, process->pid); /* here too: whoever comes first */
     close_fd(&fault[1]);
-    if (read(fault[0], &number, sizeof number) == (ssize_t)sizeof number)
-        error = start_error(number, options->arguments[0], errmsg);
+    int number = read_fault(fault[0]);
+    if (number != 0) error = start_error(number, options->arguments[0], errmsg);
     process->ended = (int)syscall(SYS_pidfd_open, process->pid, 0);
     if (error == 0 && process->ended < 0)
         error = errmsg_set(errmsg, ERROR_IO, "cannot watch a process: %s", strerror(errno));
+    if (error == 0) error = make_nonblocking(output[0], errmsg);
     if (error == 0) {
-        fcntl(output[0], F_SETFL, O_NONBLOCK);
         process->output = output[0];
         output[0] = -1;
     } else {
