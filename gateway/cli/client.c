@@ -176,6 +176,8 @@ static int send_all(struct client *client, struct span bytes, int64_t timeout_ms
         } else if (size < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
             if (!wait_for(client->fd, POLLOUT, timeout_ms)) return lost(client, ERROR_TIMEOUT);
         } else if (size == 0 || errno != EINTR) {
+            /* It would wait for the rest while we wait for its answer. */
+            (void)shutdown(client->fd, SHUT_WR);
             return lost(client, ERROR_CLOSED);
         }
     }

@@ -113,7 +113,7 @@ ssize_t stream_read(struct stream *stream, uint8_t *at, size_t room)
     return tls_outcome(stream, result);
 }
 
-ssize_t stream_write(struct stream *stream, struct span bytes)
+static ssize_t write_some(struct stream *stream, struct span bytes)
 {
     if (stream->tls == NULL)
         return plain_outcome(send(stream->fd, bytes.at, bytes.size, MSG_NOSIGNAL));
@@ -121,6 +121,19 @@ ssize_t stream_write(struct stream *stream, struct span bytes)
     int size = bytes.size > INT_MAX ? INT_MAX : (int)bytes.size;
     int result = SSL_write(stream->tls, bytes.at, size);
     return result > 0 ? result : tls_outcome(stream, result);
+}
+
+/* When no more can be written (the kernel may only be short of memory) the peer is told so: else it
+   would wait for the rest of the request, and we for its answer. What it has said can be read. */
+ssize_t stream_write(struct stream *stream, struct span bytes)
+{
+    ssize_t size = write_some(stream, bytes);
+    if (size == STREAM_BROKEN) {
+        int saved = errno;
+        (void)shutdown(stream->fd, SHUT_WR);
+        errno = saved;
+    }
+    return size;
 }
 
 void stream_problem(const struct stream *stream, struct errmsg *errmsg)
