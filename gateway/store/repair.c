@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { COPY_SIZE = 1 << 20 };
+enum { COPY_SIZE = 1 << 20, ASIDE_TRIES_MAX = 1000 };
 
 struct repairing {
     const struct store_tool *tool;
@@ -25,10 +25,13 @@ static int make_aside(struct repairing *repairing)
 {
     const char *directory = repairing->tool->directory;
     int64_t time_s = clock_wall_us() / 1000000;
+    int64_t last_s = time_s + ASIDE_TRIES_MAX;
     char name[64];
     do {
         snprintf(name, sizeof name, "damaged-%" PRId64, time_s++);
         if (path_join(repairing->aside, directory, name) != 0) return ERROR_TOO_LARGE;
+        if (time_s > last_s)
+            return errmsg_set(repairing->errmsg, ERROR_IO, "cannot look into %.200s", directory);
     } while (file_exists(repairing->aside));
     return layout_make(repairing->aside, directory, name, repairing->errmsg);
 }
