@@ -1,0 +1,481 @@
+/*
+ * Records and blocks whose checksums are right and whose content does not fit: each is refused as
+ * damaged, and the image stays what it was.
+ */
+#include "common.h"
+
+#include "base/slot.h"
+#include "shard/block.h"
+#include "shard/overlay.h"
+#include "wire/record.h"
+
+#include <stdlib.h>
+
+/* One of two shards, with a bit of everything. */
+static struct fixture *f;
+static struct buffer body;
+static char ours[16], theirs[16]; /* ids of this shard and of the other one */
+static uint32_t type, lane;
+
+static void find_ids(void)
+{
+    for (int n = 0; ours[0] == 0 || theirs[0] == 0; n++) {
+        char id[16];
+        snprintf(id, sizeof id, "k%d", n);
+        memcpy(slot_owner(slot_of(span_text(id)), 2) == 0 ? ours : theirs, id, sizeof id);
+    }
+}
+
+static void setup(void)
+{
+    f = fixture_open_at(0, 2);
+    buffer_init(&body);
+    find_ids();
+    struct state_spec specs[] = {spec("s")};
+    fixture_register(f, "t/a", ours, specs, 1);
+    fixture_send(f, "t/a", ours, "x");
+    RESULT(CALL("t/a", ours), SENDS(to("t/a", ours, "y"), to("t/a", theirs, "z")),
+           EGRESS(out("t/out", "o")), WRITES(set("s", "v")),
+           DELAYED(later("t/a", ours, "late", 50, ""), later("t/a", ours, "late too", 50, "")));
+    type = dictionary_find(&f->shard->image, TEXT("t/a"));
+    lane = dictionary_find(&f->shard->image, TEXT("t/out"));
+    cr_assert(type != 0 && lane != 0);
+}
+
+static void teardown(void)
+{
+    buffer_close(&body);
+    fixture_close(f);
+}
+
+TestSuite(refusal, .init = setup, .fini = teardown);
+
+/* ---- Records ---- */
+
+static struct buffer *begin(void)
+{
+    buffer_clear(&body);
+    return &body;
+}
+
+static int replay(uint8_t kind, uint64_t elapsed_ms)
+{
+    struct shard *shard = ledger_recover(&f->ledger, false);
+    struct buffer records;
+    buffer_init(&records);
+    record_write(&records, kind, elapsed_ms, buffer_span(&body));
+    uint64_t digest = shard_digest(shard), seq = shard_seq(shard);
+    int error = shard_replay(shard, buffer_span(&records), seq + 1, 1);
+    if (error != 0) {
+        cr_assert_eq(shard_seq(shard), seq);
+        cr_assert_eq(shard_digest(shard), digest, "it has changed the image");
+    }
+    shard_close(shard);
+    buffer_close(&records);
+    return error;
+}
+
+#define DAMAGED(kind) cr_expect_eq(replay(kind, 0), ERROR_DAMAGED)
+
+static struct record_item item(enum item_kind kind, const char *id)
+{
+    return (struct record_item){.kind = kind,
+                                .type = type,
+                                .id = span_text(id),
+                                .argument = TEXT("x"),
+                                .state_name = type,
+                                .state_type = type};
+}
+
+static void accept(struct record_item accepted)
+{
+    record_accept_write(begin(), &(struct record_accept){SPAN_EMPTY, 0});
+    record_item_write(&body, &accepted);
+}
+
+Test(refusal, accept)
+{
+    accept(item(ITEM_MESSAGE, theirs));
+    DAMAGED(RECORD_ACCEPT);
+    accept(item(ITEM_REPLY, ours));
+    DAMAGED(RECORD_ACCEPT);
+    accept(item(ITEM_EGRESS, ours));
+    DAMAGED(RECORD_ACCEPT);
+    accept(item(ITEM_MESSAGE, ""));
+    DAMAGED(RECORD_ACCEPT);
+    struct record_item unknown = item(ITEM_MESSAGE, ours);
+    unknown.type = 9999;
+    accept(unknown);
+    DAMAGED(RECORD_ACCEPT);
+    unknown = item(ITEM_STATE_SET, ours);
+    unknown.state_type = 9999;
+    accept(unknown);
+    DAMAGED(RECORD_ACCEPT);
+    accept(item(ITEM_MESSAGE, ours));
+    buffer_byte(&body, 0);
+    DAMAGED(RECORD_ACCEPT);
+    accept(item(ITEM_MESSAGE, ours));
+    cr_expect_eq(replay(RECORD_ACCEPT, 0), 0, "this one fits");
+    cr_expect_eq(replay(RECORD_ACCEPT, UINT64_MAX), ERROR_DAMAGED, "after the end of time");
+}
+
+/* An APPLY that fits but for what is changed in it. */
+static void apply(uint32_t consumed, uint32_t wrong, const struct record_item *sent,
+                  const struct record_item *delayed, uint32_t egress)
+{
+    struct box *box = box_find(&f->shard->image, type, span_text(ours));
+    const struct message *first = LIST_FIRST(&box->messages, struct message, link);
+    record_apply_write(begin(), &(struct record_apply){.type = type,
+                                                       .id = span_text(ours),
+                                                       .consumed = consumed,
+                                                       .check = message_check(first) ^ wrong});
+    buffer_varint(&body, sent != NULL);
+    if (sent != NULL) record_item_write(&body, sent);
+    buffer_varint(&body, delayed != NULL);
+    if (delayed != NULL) record_delayed_write(&body, delayed);
+    buffer_varint(&body, egress != 0);
+    if (egress != 0) record_egress_write(&body, &(struct record_egress){egress, TEXT("o")});
+    buffer_varint(&body, 0);
+}
+
+Test(refusal, apply)
+{
+    struct record_item egress = item(ITEM_EGRESS, ours), reply = item(ITEM_REPLY, ours);
+    apply(1, 0, NULL, NULL, 0);
+    cr_expect_eq(replay(RECORD_APPLY, 0), 0, "this one fits");
+    apply(0, 0, NULL, NULL, 0);
+    DAMAGED(RECORD_APPLY);
+    apply(2, 0, NULL, NULL, 0);
+    DAMAGED(RECORD_APPLY);
+    apply(1, 1, NULL, NULL, 0);
+    DAMAGED(RECORD_APPLY);
+    apply(1, 0, &egress, NULL, 0);
+    DAMAGED(RECORD_APPLY);
+    apply(1, 0, NULL, &egress, 0);
+    DAMAGED(RECORD_APPLY);
+    apply(1, 0, NULL, &reply, 0);
+    DAMAGED(RECORD_APPLY);
+    apply(1, 0, NULL, NULL, 9999);
+    DAMAGED(RECORD_APPLY);
+}
+
+Test(refusal, operator_and_fail)
+{
+    struct record_operator operate = {
+        .type = type, .id = span_text(ours), .verb = RECORD_VERB_WRITE, .applied = true};
+    record_operator_write(begin(), &operate);
+    DAMAGED(RECORD_OPERATOR); /* no write waits */
+    operate.verb = (enum record_verb)(RECORD_VERB_PURGE + 1);
+    record_operator_write(begin(), &operate);
+    DAMAGED(RECORD_OPERATOR);
+    operate.verb = RECORD_VERB_DEAD_LETTER;
+    operate.lane = 9999;
+    record_operator_write(begin(), &operate);
+    DAMAGED(RECORD_OPERATOR);
+    operate.verb = RECORD_VERB_SKIP;
+    operate.id = TEXT("nobody");
+    record_operator_write(begin(), &operate);
+    DAMAGED(RECORD_OPERATOR);
+    record_fail_write(begin(), &(struct record_fail){.type = type, .id = TEXT("nobody")});
+    DAMAGED(RECORD_FAIL);
+}
+
+static uint64_t due(size_t i)
+{
+    struct list *link = image_slot(&f->shard->image, span_text(ours))->timers.next;
+    for (; i > 0; i--) link = link->next;
+    return CONTAINER_OF(link, struct timer, link)->due.tie;
+}
+
+static void fire(uint64_t count, uint64_t first, uint64_t second)
+{
+    buffer_varint(begin(), count);
+    buffer_varint(&body, first);
+    if (count > 1) buffer_varint(&body, second);
+}
+
+Test(refusal, fire)
+{
+    fire(2, due(0), due(1));
+    cr_expect_eq(replay(RECORD_FIRE, 0), 0, "this one fits");
+    fire(2, due(1), due(0));
+    DAMAGED(RECORD_FIRE); /* in the wrong order */
+    fire(2, due(0), due(0));
+    DAMAGED(RECORD_FIRE);
+    fire(1, 9999, 0);
+    DAMAGED(RECORD_FIRE);
+}
+
+static void three(uint64_t first, uint64_t second, uint64_t third)
+{
+    buffer_varint(begin(), first);
+    buffer_varint(&body, second);
+    if (third != UINT64_MAX) buffer_varint(&body, third);
+}
+
+Test(refusal, cursor_evict_and_purge)
+{
+    three(lane, 2, UINT64_MAX);
+    DAMAGED(RECORD_CURSOR); /* there is one record */
+    three(9999, 1, UINT64_MAX);
+    DAMAGED(RECORD_CURSOR);
+    three(SLOTS, 0, 0);
+    DAMAGED(RECORD_EVICT);
+    three(1, 4, 0);
+    DAMAGED(RECORD_EVICT);
+    three(1, 1, 1);
+    DAMAGED(RECORD_EVICT); /* nothing is remembered */
+    three(1, 3, UINT64_MAX - 1);
+    buffer_varint(&body, 5);
+    DAMAGED(RECORD_EVICT);
+    buffer_varint(begin(), type);
+    buffer_string(&body, TEXT("nobody"));
+    DAMAGED(RECORD_PURGE);
+}
+
+Test(refusal, names_and_beginnings)
+{
+    buffer_string(begin(), SPAN_EMPTY);
+    DAMAGED(RECORD_DEFINE);
+    buffer_varint(begin(), 9999);
+    buffer_varint(&body, 0);
+    DAMAGED(RECORD_SPEC);
+    struct record_open open = {.epoch = 9, .format = RECORD_FORMAT + 1, .shard_count = 2};
+    record_open_write(begin(), &open);
+    cr_expect_eq(replay(RECORD_OPEN, 0), ERROR_NEWER_FORMAT);
+    open.format = RECORD_FORMAT;
+    open.shard = 1;
+    record_open_write(begin(), &open);
+    cr_expect_eq(replay(RECORD_OPEN, 0), ERROR_REFUSED, "of the other shard");
+    begin();
+    cr_expect_eq(replay(0x70, 0), ERROR_NEWER_FORMAT);
+    cr_expect_eq(replay(RECORD_OPTIONAL | 0x70, 0), 0, "may be skipped");
+    buffer_varint(begin(), 0);
+    DAMAGED(RECORD_CUT);
+}
+
+static void receive(uint32_t from, uint64_t first, uint64_t count, const struct record_item *one)
+{
+    record_receive_write(begin(), &(struct record_receive){from, first, count});
+    if (one != NULL) record_item_write(&body, one);
+}
+
+Test(refusal, parcels)
+{
+    struct record_item good = item(ITEM_MESSAGE, ours), bad;
+    receive(1, 1, 1, &good);
+    cr_expect_eq(replay(RECORD_RECEIVE, 0), 0, "this one fits");
+    receive(0, 1, 1, &good);
+    DAMAGED(RECORD_RECEIVE); /* from itself */
+    receive(2, 1, 1, &good);
+    DAMAGED(RECORD_RECEIVE);
+    receive(1, 2, 1, &good);
+    DAMAGED(RECORD_RECEIVE); /* a gap */
+    receive(1, 1, 0, NULL);
+    DAMAGED(RECORD_RECEIVE);
+    receive(1, 1, (uint64_t)UINT32_MAX + 1, &good);
+    DAMAGED(RECORD_RECEIVE);
+    receive(1, 1, 2, &good);
+    DAMAGED(RECORD_RECEIVE); /* one is missing */
+    static const enum item_kind states[] = {ITEM_STATE_SET, ITEM_STATE_DELETE};
+    for (int i = 0; i < 2; i++) {
+        bad = item(states[i], ours);
+        receive(1, 1, 1, &bad);
+        DAMAGED(RECORD_RECEIVE);
+    }
+    bad = item(ITEM_MESSAGE, theirs);
+    receive(1, 1, 1, &bad);
+    DAMAGED(RECORD_RECEIVE);
+    bad = good;
+    bad.delayed = true;
+    receive(1, 1, 1, &bad);
+    DAMAGED(RECORD_RECEIVE);
+    bad = item(ITEM_EGRESS, "");
+    bad.type = 9999;
+    receive(1, 1, 1, &bad);
+    DAMAGED(RECORD_RECEIVE);
+    for (bad.type = 1; bad.type <= f->shard->image.dictionary.count; bad.type++) {
+        struct span name = dictionary_name(&f->shard->image, bad.type);
+        receive(1, 1, 1, &bad);
+        cr_expect_eq(replay(RECORD_RECEIVE, 0),
+                     slot_owner(slot_of(name), 2) == 0 ? 0 : ERROR_DAMAGED);
+    }
+    record_acked_write(begin(), &(struct record_acked){1, 99});
+    DAMAGED(RECORD_ACKED);
+    record_acked_write(begin(), &(struct record_acked){7, 1});
+    DAMAGED(RECORD_ACKED);
+}
+
+/* ---- Blocks ---- */
+
+/* A shard with the globals alone, and then one crafted block of a slot. */
+static int load_slot(void)
+{
+    struct shard *shard;
+    struct buffer globals;
+    buffer_init(&globals);
+    block_write_globals(&globals, &f->shard->image);
+    cr_assert_eq(shard_open(&shard), 0);
+    cr_assert_eq(shard_load(shard, SHARD_BLOCK_GLOBALS, buffer_span(&globals)), 0);
+    int error = shard_load(shard, slot_of(span_text(ours)), buffer_span(&body));
+    shard_close(shard);
+    buffer_close(&globals);
+    return error;
+}
+
+static void numbers(unsigned count, const uint64_t *values)
+{
+    for (unsigned i = 0; i < count; i++) buffer_varint(&body, values[i]);
+}
+#define NUMBERS(...)                                                                               \
+    numbers(sizeof((uint64_t[]){__VA_ARGS__}) / sizeof(uint64_t), (uint64_t[]){__VA_ARGS__})
+
+static void cell(uint32_t cell_type, const char *id, uint64_t count, uint64_t name)
+{
+    begin();
+    NUMBERS(1, cell_type);
+    buffer_string(&body, span_text(id));
+    NUMBERS(1, 0, count);
+    for (uint64_t i = 0; i < count; i++) {
+        NUMBERS(name, type, 0, 1);
+        buffer_string(&body, TEXT("v"));
+    }
+    NUMBERS(0, 0, 0);
+}
+
+Test(refusal, block_with_a_cell)
+{
+    cell(type, ours, 1, type);
+    cr_expect_eq(load_slot(), 0, "this one fits");
+    cell(9999, ours, 1, type);
+    cr_expect_eq(load_slot(), ERROR_DAMAGED);
+    cell(type, "", 1, type);
+    cr_expect_eq(load_slot(), ERROR_DAMAGED);
+    cell(type, ours, 0, type);
+    cr_expect_eq(load_slot(), ERROR_DAMAGED);
+    cell(type, ours, 2, 0);
+    cr_expect_eq(load_slot(), ERROR_DAMAGED);
+    cell(type, ours, 1, 9999);
+    cr_expect_eq(load_slot(), ERROR_DAMAGED);
+    cell(type, ours, 1, type);
+    buffer_byte(&body, 0);
+    cr_expect_eq(load_slot(), ERROR_DAMAGED, "bytes behind it");
+}
+
+static void message(enum item_kind kind, uint64_t caller, uint64_t state)
+{
+    buffer_byte(&body, (uint8_t)kind);
+    NUMBERS(1, 0, 1, caller, 0, 0, 0, 0);
+    if (kind == ITEM_MESSAGE) return;
+    NUMBERS(state, type);
+    buffer_byte(&body, 0);
+    NUMBERS(0);
+}
+
+static void box(const char *id, uint64_t count, enum item_kind kind, uint64_t caller,
+                uint64_t state)
+{
+    begin();
+    NUMBERS(0, 1, type);
+    buffer_string(&body, span_text(id));
+    NUMBERS(0, 0, 0, 0, 0, count);
+    for (uint64_t i = 0; i < count; i++) message(kind, caller, state);
+    NUMBERS(0, 0);
+}
+
+Test(refusal, block_with_a_mailbox)
+{
+    box(ours, 1, ITEM_MESSAGE, 0, 0);
+    cr_expect_eq(load_slot(), 0, "this one fits");
+    box(ours, 1, ITEM_STATE_SET, 0, type);
+    cr_expect_eq(load_slot(), 0, "nor is there anything wrong with this one");
+    box("", 1, ITEM_MESSAGE, 0, 0);
+    cr_expect_eq(load_slot(), ERROR_DAMAGED);
+    box(ours, 0, ITEM_MESSAGE, 0, 0);
+    cr_expect_eq(load_slot(), ERROR_DAMAGED);
+    box(ours, 1, ITEM_MESSAGE, 9999, 0);
+    cr_expect_eq(load_slot(), ERROR_DAMAGED);
+    box(ours, 1, ITEM_STATE_SET, 0, 9999);
+    cr_expect_eq(load_slot(), ERROR_DAMAGED);
+    box(ours, 1, ITEM_REPLY, 0, type);
+    cr_expect_eq(load_slot(), ERROR_DAMAGED);
+    box(ours, 1, ITEM_EGRESS, 0, type);
+    cr_expect_eq(load_slot(), ERROR_DAMAGED);
+}
+
+static void timer(uint64_t number, const char *target, const char *scope, enum item_kind kind)
+{
+    begin();
+    NUMBERS(0, 0, 1, number, 77, type);
+    buffer_string(&body, span_text(target));
+    buffer_string(&body, span_text(scope));
+    NUMBERS(0);
+    message(kind, 0, type);
+    NUMBERS(0);
+}
+
+static void entry(const char *id, uint64_t entry_type)
+{
+    begin();
+    NUMBERS(0, 0, 0, 1, entry_type);
+    buffer_string(&body, span_text(id));
+    buffer_string(&body, TEXT("key"));
+    NUMBERS(0);
+    buffer_u64(&body, 7);
+    NUMBERS(1, 1, 1);
+    buffer_byte(&body, 0);
+}
+
+Test(refusal, block_with_a_timer_or_an_entry)
+{
+    timer(5, ours, ours, ITEM_MESSAGE);
+    cr_expect_eq(load_slot(), 0, "this one fits");
+    timer(0, ours, ours, ITEM_MESSAGE);
+    cr_expect_eq(load_slot(), ERROR_DAMAGED);
+    timer(5, "", ours, ITEM_MESSAGE);
+    cr_expect_eq(load_slot(), ERROR_DAMAGED);
+    timer(5, ours, "", ITEM_MESSAGE);
+    cr_expect_eq(load_slot(), ERROR_DAMAGED);
+    timer(5, ours, ours, ITEM_REPLY);
+    cr_expect_eq(load_slot(), ERROR_DAMAGED);
+    entry(ours, type);
+    cr_expect_eq(load_slot(), 0, "this one fits");
+    entry("", type);
+    cr_expect_eq(load_slot(), ERROR_DAMAGED);
+    entry(ours, 9999);
+    cr_expect_eq(load_slot(), ERROR_DAMAGED);
+}
+
+/* Every cut of a real block, and each of its bytes changed: an error, or a block that is another
+ * one. Nothing worse. */
+Test(refusal, changed_and_cut_blocks)
+{
+    struct buffer globals, slot;
+    buffer_init(&globals);
+    buffer_init(&slot);
+    block_write_globals(&globals, &f->shard->image);
+    block_write_slot(&slot, image_slot(&f->shard->image, span_text(ours)));
+    unsigned refused = 0;
+    for (int which = 0; which < 2; which++) {
+        struct buffer *changed = which == 0 ? &globals : &slot;
+        for (size_t at = 0; at < 2 * changed->size; at++) {
+            size_t size = changed->size;
+            struct shard *shard;
+            cr_assert_eq(shard_open(&shard), 0);
+            if (at < size)
+                changed->at[at] ^= 0x41;
+            else
+                changed->size = at - size;
+            int error = shard_load(shard, SHARD_BLOCK_GLOBALS, buffer_span(&globals));
+            if (error == 0 && slot.size > 0)
+                error = shard_load(shard, slot_of(span_text(ours)), buffer_span(&slot));
+            refused += error != 0;
+            shard_close(shard);
+            changed->size = size;
+            if (at < size) changed->at[at] ^= 0x41;
+        }
+    }
+    cr_expect_gt(refused, slot.size + globals.size);
+    buffer_close(&globals);
+    buffer_close(&slot);
+}
