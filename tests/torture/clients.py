@@ -24,6 +24,8 @@ def compact(value):
 class Client:
     """One client with its own connection and its own random numbers."""
 
+    keyed = True
+
     def __init__(self, world, name):
         self.world, self.history, self.name = world, world.history, name
         self.random = random.Random(f"{world.seed}/{name}")
@@ -37,7 +39,7 @@ class Client:
             await self.turn()
         self.connection.close()
 
-    def root(self, keyed, more=None):
+    def root(self, more=None):
         """Makes a message and notes that it is about to be sent: (name, address, node)."""
         self.number += 1
         name = f"{self.name}{self.number}"
@@ -45,8 +47,8 @@ class Client:
         node = trees.name_tokens(name, {**self.grower.root(address), **(more or {})})
         return name, address, node
 
-    def note_root(self, name, address, node, keyed, **more):
-        self.history.add("root", n=name, to=address, node=node, key=keyed, **{"from": self.name}, **more)
+    def note_root(self, name, address, node, **more):
+        self.history.add("root", n=name, to=address, node=node, key=self.keyed, **{"from": self.name}, **more)
         self.world.expected += trees.size(node)
 
     def note_accepted(self, name, message, ordered=True):
@@ -65,15 +67,13 @@ class Client:
 class Batches(Client):
     """POST /v1/batch. With keys each line is repeated until it is accepted; without, nothing is."""
 
-    keyed = True
-
     async def turn(self):
         lines = {}
         for _ in range(self.random.randrange(5, 40)):
-            name, address, node = self.root(self.keyed)
+            name, address, node = self.root()
             delay = self.random.randrange(1500) if self.random.random() < 0.05 else None
             lines[name] = self.line(name, address, node, delay)
-            self.note_root(name, address, node, self.keyed, **({} if delay is None else {"d": delay}))
+            self.note_root(name, address, node, **({} if delay is None else {"d": delay}))
         accepted, in_order = {}, True
         while len(accepted) < len(lines):
             # A client may not know which lines were answered: it repeats all, or what is left.
@@ -123,7 +123,7 @@ class Batches(Client):
                     self.history.problem(f"{name}: two message ids for one key: {known} {status['message']}")
             elif not self.keyed:
                 if status["status"] in TRY_AGAIN:
-                    self.history.add("refused", n=name)
+                    self.history.add("refused", n=name, s=status["status"])
             elif status["status"] not in TRY_AGAIN:
                 self.history.problem(f"{name}: {status}")
 
@@ -139,10 +139,8 @@ class PlainBatches(Batches):
 class Sender(Client):
     """POST /v1/send, with keys: repeated until accepted. Sometimes delayed, with a token, and taken back later."""
 
-    keyed = True
-
     async def turn(self):
-        name, address, node = self.root(self.keyed)
+        name, address, node = self.root()
         headers, more = [("Holdfast-Type", "torture/Command")], {}
         if self.keyed:
             headers += [("Idempotency-Key", name), ("X-Repeatable", "1")]
@@ -152,7 +150,7 @@ class Sender(Client):
             if self.random.random() < 0.5:
                 more["k"] = f"{name}-token"
                 headers.append(("Holdfast-Cancel-Token", more["k"]))
-        self.note_root(name, address, node, self.keyed, **more)
+        self.note_root(name, address, node, **more)
         body = compact({"n": name, **node})
         answer = await self.until_accepted(name, address, body, headers)
         if answer is None:
@@ -173,7 +171,7 @@ class Sender(Client):
                     self.unexpected(name, answer)
                     return None
                 if not self.keyed:
-                    self.history.add("refused", n=name)
+                    self.history.add("refused", n=name, s=answer.status)
             except NoAnswer:
                 pass
             await self.pause()
@@ -217,8 +215,8 @@ class Caller(Client):
                 ("Holdfast-Timeout", self.random.choice(("50ms", "1s", "4s")))]
 
     async def turn(self):
-        name, address, node = self.root(True, {"r": 1})
-        self.note_root(name, address, node, True)
+        name, address, node = self.root({"r": 1})
+        self.note_root(name, address, node)
         body = compact({"n": name, **node})
         began = time.monotonic()
         reply = await self.until_answered(name, address, body)
@@ -256,9 +254,11 @@ class Caller(Client):
 class PlainCaller(Client):
     """Without a key; a reply that is late is fetched."""
 
+    keyed = False
+
     async def turn(self):
-        name, address, node = self.root(False, {"r": 1})
-        self.note_root(name, address, node, False)
+        name, address, node = self.root({"r": 1})
+        self.note_root(name, address, node)
         headers = [("Holdfast-Type", "torture/Command"), ("Holdfast-Timeout", self.random.choice(("30ms", "300ms", "3s")))]
         began = time.monotonic()
         try:
@@ -275,7 +275,7 @@ class PlainCaller(Client):
             if "reply" in answer.json():
                 await self.fetch(name, answer.json()["reply"], began)
         elif answer.status in TRY_AGAIN:
-            self.history.add("refused", n=name)
+            self.history.add("refused", n=name, s=answer.status)
             await self.pause()
         elif code != "outcome-unknown":
             self.unexpected(name, answer)

@@ -4,7 +4,7 @@ An event is a dict with the kind in `e` and the moment (CLOCK_MONOTONIC, seconds
 
     base     a address, n, h                what is in its state when the round begins
     root     n name, to, node, from, key (has one), d (delay ms), k (cancel token)      it is about to be sent
-    refused  n                              its one and only attempt: the gateway said no
+    refused  n, s (status)                  its one and only attempt: the gateway said no
     accepted n, m (message id), o (its place in the order of its sender, absent when the order is not known)
     reply    n, b                           what a call got
     pull     q queue, c cursor, v           a record, when it is seen first

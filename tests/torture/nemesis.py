@@ -138,14 +138,14 @@ class Nemesis:
 
     async def watcher(self):
         """The gateway never ends by itself, except when its disk is full; and never takes more memory than it may."""
-        from world import RSS_MAX_MIB
         while not self.over:
             await asyncio.sleep(0.1)
             process = self.world.gateway.process
             self.world.rss_max = max(self.world.rss_max, processes.rss_bytes(process.pid))
-            if self.world.rss_max > RSS_MAX_MIB << 20 and not self.count["over its memory"]:
+            limit = self.world.rss_limit
+            if limit and self.world.rss_max > limit and not self.count["over its memory"]:
                 self.count["over its memory"] += 1
-                self.world.wrong(f"{self.world.rss_max >> 20} MiB resident, at most {RSS_MAX_MIB} expected (I10)")
+                self.world.wrong(f"{self.world.rss_max >> 20} MiB resident, at most {limit >> 20} expected (I10)")
             if self.control.locked() or process.poll() is None:
                 continue
             async with self.control:

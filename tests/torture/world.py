@@ -22,8 +22,7 @@ from history import History
 HERE = pathlib.Path(__file__).resolve().parent
 FUNCTIONS = HERE / "functions"
 BACKLOG_MAX = 3000          # messages that may be under way before clients wait
-MEMORY = "96MiB"
-RSS_MAX_MIB = 96 * 5 // 4 + 24  # budget, what the allocator and the kernel add, and the program itself
+FLOOD_MAX = 40000           # the same, for clients without keys and a gateway with little memory
 SETTLE_SECONDS = 60         # I11: the longest timer and back-off together are a third of it
 CALM = {"epoch": 1 << 30, "chances": {}}
 
@@ -35,11 +34,15 @@ class Gateway(gateways.Gateway):
         return [self.binary, *super().command()[1:]]
 
 
+def is_sanitized(binaries):
+    return any(name in pathlib.Path(binary).read_bytes() for binary in binaries for name in (b"__asan_init", b"__tsan_init"))
+
+
 def build_clock(folder, binary):
     """(environment, file) of a gateway whose wall clock can be moved; the file is None when that cannot be."""
     compiler = shutil.which("cc") or shutil.which("gcc")
-    program = pathlib.Path(binary).read_bytes()
-    if not compiler or b"__asan_init" in program or b"__tsan_init" in program:
+    if not compiler or is_sanitized([binary]):
+        print("torture: SKIPPED clock jumps: no C compiler, or a build with a sanitizer", flush=True)
         return {}, None
     library, file = folder / "clock.so", folder / "clock"
     subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", library, HERE / "clock.c", "-ldl"], check=True,
@@ -49,25 +52,29 @@ def build_clock(folder, binary):
 
 
 class World:
-    def __init__(self, folder, seed, *, shards=1, disk=None, binaries=(gateways.BINARY,)):
-        """`disk` is a small file system for the data, or None."""
+    def __init__(self, folder, seed, *, shards=1, disk=None, binaries=(gateways.BINARY,), memory_mib=96, snapshot_every="2s"):
+        """`disk` is a small file system for the data, or None. With little memory, clients without keys (whose number has
+        a limit, too) do not wait for the gateway to catch up: it has to refuse."""
         self.folder, self.seed, self.shards, self.disk = folder, seed, shards, disk
         self.random = random.Random(seed)
         self.binaries = binaries
+        self.flood_max = BACKLOG_MAX if memory_mib > 64 else FLOOD_MAX
+        # The budget, what allocator and kernel add, and the program itself.
+        self.rss_limit = None if is_sanitized(binaries) else (memory_mib * 5 // 4 + 24) << 20
         self.problems_outside = []  # found by the harness itself, not by a client
         self.loading = self.given_up = False
         self.epoch = 0
         self.expected = self.seen = 0
         self.dropped = set()
-        self.rss_max = 0
-        self.sdk = {}
+        self.rss_max = self.evicted = 0
         self.round = 0
         self.offset_us = 0
         self.committed = {}
         self.base = {}
         self.registers = {}
         self.history = None
-        self.arguments = ["--memory", MEMORY, "--dedup-window", "6h", "--snapshot-bytes", "256KiB", "--snapshot-every", "2s",
+        self.arguments = ["--memory", f"{memory_mib}MiB", "--dedup-window", "6h", "--snapshot-bytes", "256KiB",
+                          "--snapshot-every", snapshot_every,
                           "--drain", "3s", *(["--shards", str(shards)] if shards != 1 else [])]
 
     # ---- Processes ----
@@ -150,9 +157,19 @@ class World:
     # ---- A round ----
 
     async def has_room(self, client):
-        while self.loading and self.expected - self.seen > BACKLOG_MAX:
+        while self.loading and self.expected - self.seen > (BACKLOG_MAX if client.keyed else self.flood_max):
             await asyncio.sleep(0.02)
         await asyncio.sleep(0)
+
+    async def measure(self):
+        """What was refused, dropped or lost on the way is not under way: the gateway knows what is."""
+        while self.loading:
+            await asyncio.sleep(0.25)
+            metrics = await self.metrics()
+            if "holdfast_mailbox_messages" in metrics:
+                waiting = metrics["holdfast_mailbox_messages"] + metrics.get("holdfast_egress_backlog_records", 0)
+                self.expected = self.seen + waiting
+                self.evicted = max(self.evicted, int(metrics["holdfast_idempotency_keys_evicted_total"]))
 
     def was_dropped(self, name):
         return name in self.dropped
@@ -173,6 +190,7 @@ class World:
         self.operator = clients.Operator(self, f"O{self.round}a")
         everybody = [*self.crew, self.puller, self.letters, self.operator]
         self.tasks = [asyncio.ensure_future(self.guarded(client)) for client in everybody]
+        self.tasks.append(asyncio.ensure_future(self.measure()))
 
     async def guarded(self, client):
         try:
@@ -209,7 +227,7 @@ class World:
     async def admin_get(self, path):
         connection = Connection(self.admin_port)
         try:
-            return (await connection.request("GET", path)).body.decode()
+            return (await connection.request("GET", path, timeout_s=3)).body.decode()
         except NoAnswer as error:
             return str(error)
         finally:
@@ -263,6 +281,10 @@ class World:
         self.registers = {address: register["v"] for address, register in registers.items()}
 
     def check(self):
+        for function in self.functions.values():
+            for line in function.log.read_text(errors="replace").splitlines():
+                if line.startswith("WRONG"):
+                    self.history.problem(line)
         self.history.flush()
         return Checker(self.history.events).run()
 

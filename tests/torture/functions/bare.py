@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import random
+import re
 import socket
 import struct
 import sys
@@ -24,6 +25,22 @@ faults = Faults()
 
 def as_json(value, typename):
     return wire.Value(typename, json.dumps(value, separators=(",", ":")).encode())
+
+
+class Identities:
+    """An invocation id never comes back with other messages: what was done for it once may be told again."""
+
+    def __init__(self):
+        self.known = {}
+
+    def check(self, head, request):
+        id = re.search(rb"\r\nholdfast-invocation-id: *([^\r]+)", head)
+        messages = hash(tuple(message.argument.bytes for message in request.messages))
+        key = (id[1] if id else b"", str(request.target))
+        if self.known.setdefault(key, messages) != messages or not id:
+            print(f"WRONG invocation id {key} came with other messages", flush=True)
+        if len(self.known) > 200000:
+            self.known.clear()
 
 
 class Do:
@@ -61,8 +78,12 @@ class Do:
             self.response.delete("blob")
 
 
-async def work(body):
+identities = Identities()
+
+
+async def work(head, body):
     request = wire.decode_request(body)
+    identities.check(head, request)
     missing = [spec for spec in SPECS if spec[0] not in request.state]
     if missing:
         return wire.incomplete(missing)
@@ -86,7 +107,7 @@ class Gone(Exception):
     """The connection shall end here."""
 
 
-async def misbehave(fault, body, writer):
+async def misbehave(fault, head, body, writer):
     """Answers wrongly; gives what shall still be written."""
     if fault == "fail":
         return http(random.choice(("500 Oops", "400 Bad", "503 Busy", "404 Gone", "429 Slow down")), b"told to fail")
@@ -94,7 +115,7 @@ async def misbehave(fault, body, writer):
         return http("200 OK", GARBAGE + os.urandom(random.randrange(300)))
     if fault == "slow":
         await asyncio.sleep(random.uniform(0.1, 4))
-    answer = await work(body)
+    answer = await work(head, body)
     if fault == "late":
         await asyncio.sleep(random.uniform(0, 0.5))
     elif fault == "die":
@@ -131,7 +152,7 @@ async def serve(reader, writer):
             body = await reader.readexactly(length)
             fault = faults.pick()
             try:
-                answer = await misbehave(fault, body, writer) if fault else http("200 OK", await work(body))
+                answer = await misbehave(fault, head, body, writer) if fault else http("200 OK", await work(head, body))
             except interpreter.Poisoned as poison:
                 answer = http("500 Poisoned", str(poison).encode())
             writer.write(answer)
