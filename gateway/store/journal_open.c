@@ -8,6 +8,8 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+enum { REWRITE_SIZE = 64 << 10 /* bytes at once; a multiple of FILE_BLOCK */ };
+
 struct recovery {
     struct journal *journal;
     struct journal_position from;
@@ -137,16 +139,46 @@ static int read_all(struct recovery *recovery)
     return error != 0 ? error : check_end(recovery);
 }
 
-/* The tail that was read back may never have been synced: a process died before it could. It counts
- * from now on. */
+/* Writes what is there once more. */
+static int rewrite(struct file *file, uint64_t from, uint64_t to, struct errmsg *errmsg)
+{
+    uint8_t *piece = aligned_alloc(FILE_BLOCK, REWRITE_SIZE);
+    if (piece == NULL) return ERROR_MEMORY;
+    int error = 0;
+    from -= from % file->align;
+    while (from < to && error == 0) {
+        uint64_t left = (to - from + file->align - 1) / file->align * file->align;
+        size_t size = left < REWRITE_SIZE ? (size_t)left : REWRITE_SIZE;
+        size_t got = 0;
+        error = file_read(file, from, piece, size, &got, errmsg);
+        if (error == 0 && got < size)
+            error =
+                errmsg_set(errmsg, ERROR_IO, "%.200s became shorter while it was open", file->path);
+        if (error == 0) error = file_write(file, from, span_of(piece, size), errmsg);
+        from += size;
+    }
+    free(piece);
+    return error;
+}
+
+/*
+ * The last group that was read back may never have been synced: a process died before it could. It
+ * counts from now on. A sync alone is not enough: one that failed, and ended that process, has left
+ * pages that are read as if they were on the disk and that no later sync writes.
+ */
 static int sync_tail(struct recovery *recovery)
 {
     const struct scan_place *end = &recovery->scan.end;
     struct list *segments = &recovery->journal->segments;
+    uint64_t to = end->offset;
     for (struct list *link = &end->segment->link; link != segments; link = link->prev) {
         struct segment *segment = CONTAINER_OF(link, struct segment, link);
-        int error = file_sync(&segment->file, recovery->errmsg);
+        bool whole = segment->base + SEGMENT_HEAD_SIZE >= end->group_start;
+        uint64_t from = whole ? SEGMENT_HEAD_SIZE : end->group_start - segment->base;
+        int error = rewrite(&segment->file, from, to, recovery->errmsg);
+        if (error == 0) error = file_sync(&segment->file, recovery->errmsg);
         if (error != 0 || segment->base <= end->group_start) return error;
+        to = segment->size;
     }
     return 0;
 }

@@ -109,7 +109,9 @@ static void aborted(int number)
 
 struct faults {
     struct life *life;
-    uint64_t fail_at; /* call that fails; 0: none */
+    uint64_t fail_at;   /* call that fails; 0: none */
+    uint64_t fail_sync; /* … or sync of a file */
+    uint64_t syncs;
     int number;
     bool loses;
     int lie;
@@ -155,7 +157,8 @@ static void before_call(void *context, const struct fake_call *call, struct fake
     if (faults->lie == LIE_NAMES) fault->unwritten = names;
     if (faults->lie == LIE_STALE)
         fault->unwritten = call->call == FILE_CALL_WRITE && call->number % 7 == 0;
-    if (call->number != faults->fail_at) return;
+    bool sync = call->call == FILE_CALL_SYNC && ++faults->syncs == faults->fail_sync;
+    if (call->number != faults->fail_at && !sync) return;
     fault->number = faults->number;
     fault->loses = faults->loses && call->call == FILE_CALL_SYNC;
     fault->size_done = call->size / 2 / FAKE_SECTOR * FAKE_SECTOR;
@@ -167,7 +170,10 @@ static struct faults choose_faults(struct life *life, struct prng *prng)
 {
     struct faults faults = {.life = life, .lie = wanted.lie};
     if (prng_below(prng, 2) != 0) return faults;
-    faults.fail_at = 1 + prng_below(prng, 400);
+    if (prng_below(prng, 2) == 0)
+        faults.fail_at = 1 + prng_below(prng, 400);
+    else
+        faults.fail_sync = 1 + prng_below(prng, 40);
     faults.number = prng_below(prng, 3) == 0 ? ENOSPC : EIO;
     faults.loses = prng_below(prng, 2) == 0;
     return faults;
