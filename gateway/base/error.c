@@ -17,6 +17,7 @@ const char *error_text(int error)
 
 int errmsg_set(struct errmsg *errmsg, int error, const char *format, ...)
 {
+    if (errmsg == NULL) return error; /* nobody asks why */
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(errmsg->text, sizeof errmsg->text, format, arguments);

@@ -260,6 +260,7 @@ Test(forms, every_error_has_its_own_text)
 Test(forms, an_errmsg_gives_the_error_back_and_is_cut_at_its_size)
 {
     struct errmsg errmsg;
+    cr_assert_eq(errmsg_set(NULL, ERROR_DAMAGED, "%s at %d", "journal", 7), ERROR_DAMAGED);
     cr_assert_eq(errmsg_set(&errmsg, ERROR_DAMAGED, "%s at %d", "journal", 7), ERROR_DAMAGED);
     cr_assert_str_eq(errmsg.text, "journal at 7");
     char *word = malloc(2000);
