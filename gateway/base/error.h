@@ -43,7 +43,8 @@ struct errmsg {
     char text[320];
 };
 
-/* Formats into the owner's errmsg and hands the error back, so that it fits behind `return`. */
+/* Formats into the owner's errmsg, if it is not NULL, and hands the error back, so that it fits
+ * behind `return`. */
 int errmsg_set(struct errmsg *errmsg, int error, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
