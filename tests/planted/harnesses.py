@@ -72,7 +72,7 @@ def clip(text):
 
 def why(output):
     """The line that says what is wrong, of whoever said it."""
-    for pattern in (r"^.*: not true: .*$", r"^.*CHECK failed.*$", r"^.*violat.*$", r"^FAIL .*$", r"^\[FAIL\] .*$"):
+    for pattern in (r"^.*: not true: .*$", r"^I\d+.*$", r"^.*CHECK failed.*$", r"^.*violat.*$", r"^FAIL .*$", r"^\[FAIL\] .*$"):
         lines = re.findall(pattern, output, re.MULTILINE)
         if lines:
             return re.sub(r"^\S*/(?=tests/|gateway/)", "", lines[0])
@@ -93,9 +93,9 @@ def read_kind(status, output, cases):
 
 def read_sim(seed):
     def read(status, output):
-        at = last(r"^seed (\d+) failed", output)
+        at = last(r"--from (\d+)", output)
         seeds = int(at) - seed + 1 if at else last(r"^(\d+) seeds", output)
-        return read_kind(status, output, f"{seeds} seeds" if seeds else "")
+        return read_kind(status, output, f"{seeds} seed{'s' if int(seeds) > 1 else ''}" if seeds else "its first world")
     return read
 
 
