@@ -6,6 +6,10 @@
 
 enum {
     INFLATE_STEP = 16 * 1024, /* bytes asked for at a time */
+    /* No data that a function means is packed tighter; a bomb would take the loop's time for all of
+       payload_max_bytes. The first so many bytes may be anything. */
+    INFLATE_RATIO_MAX = 200,
+    INFLATE_FREE = 1024 * 1024,
     COPY_KEPT_MAX = 64 * 1024 /* a larger buffer is given back after its answer */
 };
 
@@ -73,6 +77,8 @@ static int inflate_step(struct body *body)
         body->complete = body->excerpt;
         return body->excerpt ? 0 : ERROR_TOO_LARGE;
     }
+    if (body->copy.size > INFLATE_FREE && body->copy.size / INFLATE_RATIO_MAX > stream->total_in)
+        return ERROR_TOO_LARGE;
     if (result == Z_STREAM_END) body->complete = true;
     if (result == Z_MEM_ERROR) return ERROR_MEMORY;
     if (result != Z_OK && result != Z_STREAM_END && result != Z_BUF_ERROR) return ERROR_MALFORMED;

@@ -2,6 +2,7 @@
 #include "invoke/call.h"
 
 #include "base/check.h"
+#include "invoke/crowd.h"
 #include "invoke/room.h"
 #include "invoke/verdict.h"
 
@@ -48,6 +49,7 @@ struct call *call_new(struct invoke *invoke, const struct shard_invocation *invo
 
 void call_free(struct call *call)
 {
+    crowd_left(call);
     list_remove(&call->link);
     list_remove(&call->due);
     answer_close(&call->answer);
@@ -76,6 +78,7 @@ static void call_end(struct call *call)
     list_remove(&call->link);
     call->place = CALL_ENDED;
     call->connection = NULL;
+    crowd_left(call);
     endpoint_unwatch(call->endpoint, call);
 }
 

@@ -32,6 +32,7 @@ struct call {
     const struct shard_invocation *invocation;
     int64_t deadline_us;
     bool retried;   /* its one uncounted retry is spent */
+    size_t held;    /* memory of its answer so far, see crowd.h */
     int body_error; /* of an answer that could not be read to its end */
     enum outcome outcome;
     struct errmsg text;

@@ -2,6 +2,7 @@
 #include "invoke/exchange.h"
 
 #include "base/check.h"
+#include "invoke/crowd.h"
 #include "invoke/request.h"
 #include "invoke/room.h"
 
@@ -121,7 +122,10 @@ static void exchange_take(struct connection *connection, struct span input)
         switch (http1_next(&connection->http1, &input, answer, wall_us, &piece, &last)) {
         case HTTP1_MORE: return;
         case HTTP1_HEAD: error = head_read(connection, answer); break;
-        case HTTP1_BODY: error = body_add(&answer->body, piece, last); break;
+        case HTTP1_BODY:
+            error = body_add(&answer->body, piece, last);
+            crowd_grew(connection->call);
+            break;
         case HTTP1_END:
             error = body_end(&answer->body);
             exchange_end(connection, input.size == 0 && error == 0, error);

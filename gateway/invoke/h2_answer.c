@@ -1,6 +1,7 @@
 /* Reads the answers on an HTTP/2 connection: the callbacks of nghttp2. None of them tells an
    outcome at once, for the teller's receiver may do anything, and nghttp2 is in the middle of its
    work. */
+#include "invoke/crowd.h"
 #include "invoke/field.h"
 #include "invoke/h2_session.h"
 #include "invoke/room.h"
@@ -75,6 +76,7 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t stream, cons
     struct call *call = call_of(session, stream);
     if (call == NULL) return 0;
     int error = body_add(&call->answer.body, span_of(at, size), false);
+    crowd_grew(call);
     if (error != 0) answered(context, call, error);
     return 0;
 }

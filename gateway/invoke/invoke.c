@@ -2,6 +2,7 @@
 #include "invoke/invoke.h"
 
 #include "base/check.h"
+#include "invoke/crowd.h"
 #include "invoke/h2.h"
 #include "invoke/request.h"
 #include "invoke/room.h"
@@ -23,6 +24,7 @@ static void sweep(struct invoke *invoke)
 static void catch_up(struct invoke *invoke)
 {
     loop_timer_clear(invoke->loop, &invoke->soon);
+    crowd_disperse(invoke);
     calls_tell(invoke);
     while (!list_empty(&invoke->dirty))
         h2_flush(LIST_FIRST(&invoke->dirty, struct connection, dirty));
@@ -57,6 +59,7 @@ int invoke_open(struct invoke **out, struct loop *loop, invoke_done *done, void 
     invoke->loop = loop;
     invoke->done = done;
     invoke->context = context;
+    invoke->bound = ANSWERS_BYTES_MAX;
     int error = resolver_init(&invoke->resolver, loop);
     if (error != 0) {
         free(invoke);
@@ -103,7 +106,19 @@ int invoke_configure(struct invoke *invoke, const struct invoke_endpoint *settin
     free(invoke->endpoints);
     invoke->endpoints = endpoints;
     invoke->endpoint_count = count;
+    invoke_bound(invoke, invoke->bound);
     return 0;
+}
+
+/* A buffer grows by doubling: the largest answer may take twice its size. */
+void invoke_bound(struct invoke *invoke, size_t answers_bytes_max)
+{
+    invoke->bound = invoke->held_max = answers_bytes_max;
+    for (size_t i = 0; i < invoke->endpoint_count; i++) {
+        size_t most = invoke->endpoints[i]->body_max;
+        most = most > SIZE_MAX / 2 ? SIZE_MAX : 2 * most;
+        if (invoke->held_max < most) invoke->held_max = most;
+    }
 }
 
 static void free_calls(struct list *calls)

@@ -39,6 +39,9 @@ int invoke_open(struct invoke **invoke, struct loop *loop, invoke_done *done, vo
 /* Replaces the endpoints; calls in flight end on their old connections. All strings are copied. */
 int invoke_configure(struct invoke *invoke, const struct invoke_endpoint *endpoints, size_t count,
                      struct errmsg *errmsg) MUST_USE;
+/* Memory that answers may take while they come in, all together; at least one of the largest is
+   always let in. 67108864 when it is never said. */
+void invoke_bound(struct invoke *invoke, size_t answers_bytes_max);
 /* Never fails at once: a failure comes as an outcome. The invocation stays valid until then. */
 void invoke_call(struct invoke *invoke, const struct shard_invocation *invocation);
 

@@ -209,6 +209,16 @@ static void expire_waiting(struct call *call)
               origin->endpoint->pool_max);
 }
 
+/* From its connection, which does not know what the answer is worth any more. */
+static void let_go(struct call *call)
+{
+    struct connection *connection = call->connection;
+    if (call->place == CALL_SENT && connection->state == CONNECTION_SHARED)
+        h2_give_up(connection, call);
+    else
+        connection->call = NULL;
+}
+
 void origin_call_expired(struct call *call)
 {
     struct connection *connection = call->connection;
@@ -218,16 +228,23 @@ void origin_call_expired(struct call *call)
         return;
     }
     bool sent = call->place == CALL_SENT;
-    if (sent && connection->state == CONNECTION_SHARED)
-        h2_give_up(connection, call);
-    else
-        connection->call = NULL;
+    let_go(call);
     if (sent)
         call_fail(call, OUTCOME_TIMEOUT, "no complete answer within %lld ms", (long long)ms);
     else
         call_fail(call, OUTCOME_UNREACHABLE, "%s: not connected within %lld ms", call->origin->host,
                   (long long)ms);
     /* An answer that comes late must not be taken for that of the next call. */
+    if (connection->state != CONNECTION_SHARED) connection_close(connection);
+}
+
+void origin_call_crowded(struct call *call)
+{
+    struct connection *connection = call->connection;
+    let_go(call);
+    call_fail(call, OUTCOME_OVERLOADED,
+              "its answer was over %zu bytes when all answers together had no more room",
+              call->answer.body.sent);
     if (connection->state != CONNECTION_SHARED) connection_close(connection);
 }
 

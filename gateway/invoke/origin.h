@@ -46,6 +46,8 @@ int64_t origin_close_idle(struct origin *origin);
 void origin_call(struct origin *origin, struct call *call);
 /* Its time is over, whatever it is doing. */
 void origin_call_expired(struct call *call);
+/* The memory for its answer, some of which has come, is needed for others. */
+void origin_call_crowded(struct call *call);
 /* The call's stale connection is gone: once again, on a new one of its own. */
 void origin_retry(struct origin *origin, struct call *call);
 

@@ -10,6 +10,7 @@
 #include "invoke/resolve.h"
 
 enum {
+    ANSWERS_BYTES_MAX = 64 << 20,   /* see invoke_bound */
     INPUT_SIZE = 64 * 1024,         /* one read */
     SCRATCH_KEPT_MAX = 1024 * 1024, /* a larger request buffer is given back */
     CALLS_KEPT_MAX = 1024,          /* call objects kept for the next calls */
@@ -26,6 +27,9 @@ struct invoke {
     struct list retired; /* endpoints of earlier configurations, until their last call */
     struct list free_calls;
     size_t free_call_count;
+    size_t held;          /* memory of answers that are coming in, see crowd.h */
+    size_t bound;         /* of it, as we were told */
+    size_t held_max;      /* and with room for the largest one */
     struct list failed;   /* calls whose outcome is known and not yet told */
     struct list answered; /* calls with a complete answer, not yet told */
     struct list dirty;    /* h2 connections with something to send */

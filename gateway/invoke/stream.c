@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "invoke/tls.h"
+#include "os/limits.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -16,7 +17,11 @@ static int begin(struct stream *stream, int family)
 {
     *stream = (struct stream){.fd = -1};
     stream->fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    return stream->fd < 0 ? STREAM_BROKEN : 0;
+    if (stream->fd < 0) return STREAM_BROKEN;
+    if (!limits_descriptor_is_reserved(stream->fd)) return 0;
+    stream_close(stream);
+    errno = EMFILE;
+    return STREAM_BROKEN;
 }
 
 static int give_up(struct stream *stream)

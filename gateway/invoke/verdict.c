@@ -120,7 +120,9 @@ void verdict_of_body_error(const struct answer *answer, int error, struct errmsg
         return;
     }
     if (error == ERROR_TOO_LARGE)
-        errmsg_set(text, 0, "HTTP %u with a body of more than %zu bytes (payload_max_bytes)",
+        errmsg_set(text, 0,
+                   "HTTP %u with a body of more than %zu bytes (payload_max_bytes), or compressed "
+                   "beyond reason",
                    answer->status, answer->body.bytes_max);
     else if (error == ERROR_MEMORY)
         errmsg_set(text, 0, "out of memory while reading the answer");

@@ -172,6 +172,24 @@ static bool know_protocol(struct connection *connection)
     return connection->frames != NULL;
 }
 
+/* Frames of unknown types are taken out of the input: h2o writes a line to stderr for each. They
+   are still there from their first byte, for h2o consumes whole frames. */
+static void read_frames(struct connection *connection, size_t at)
+{
+    h2o_buffer_t *input = connection->socket->input;
+    struct frames *frames = connection->frames;
+    size_t kept = at;
+    while (at < input->size) {
+        struct span bytes = span_of(input->bytes + at, input->size - at);
+        size_t taken = frames_next(frames, bytes, upload_max(connection));
+        if (kept != at) memmove(input->bytes + kept, input->bytes + at, taken);
+        at += taken;
+        kept += taken;
+        if (frames->foreign_size <= kept) kept -= frames->foreign_size;
+    }
+    input->size = kept;
+}
+
 /* The newest bytes are the last ones of the input. In 2.2.5 `bytes_read` counts those of one read,
    whatever its comment says. */
 static void follow_frames(struct connection *connection)
@@ -181,7 +199,8 @@ static void follow_frames(struct connection *connection)
     bool first = connection->frames->preface_read == 0;
     size_t fresh = first ? input.size : socket->bytes_read;
     if (fresh > input.size) return;
-    frames_read(connection->frames, span_from(input, input.size - fresh), upload_max(connection));
+    connection_count_frames(connection); /* of earlier: h2o has acted on them */
+    read_frames(connection, input.size - fresh);
 }
 
 /* Ours in front of h2o's. While h2o does not read there is nothing to hook. */

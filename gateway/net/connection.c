@@ -1,18 +1,27 @@
 /*
  * A client connection and what we tolerate on it. h2o bounds single phases; two things it leaves
  * open are guarded here. Slow clients: a connection on which nothing gets on (a head or body that
- * trickles, an answer that nobody reads) is cut after one to two time-outs. Rapid reset
- * (CVE-2023-44487): a client that keeps taking its requests back is cut when its bucket is full.
+ * trickles, an answer that nobody reads) is cut after one to two time-outs. Floods: a client that
+ * keeps taking its requests back (CVE-2023-44487), makes us reset them (CVE-2025-8671) or sends
+ * frames that carry nothing (PING, SETTINGS, empty DATA) is cut when its bucket is full.
  */
 #include "net/internal.h"
+
+#include "net/frames.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
 enum {
     ANSWER_BYTES_PER_SECOND_MIN = 1024, /* that a client has to read */
-    RESETS_MAX = 100,                   /* in a row */
-    RESETS_PER_SECOND = 10              /* forgiven */
+    RESETS_MAX = 200,       /* in a row; each may count as the frame and as the request */
+    RESETS_PER_SECOND = 20, /* forgiven */
+    OVERHEAD_MAX = 10000,   /* frames that carry nothing, in a row */
+    OVERHEAD_PER_SECOND = 1000,
+    OVERHEAD_PER_ANSWER = 50,
+    OVERHEAD_OF_REFUSED = 10, /* a request that h2o did not let in, or that was taken back early */
+    STREAMS_OPEN_MAX = 100,   /* h2o's limit: so many may be on their way */
+    OVERHEAD_PER_WRITTEN = 1024, /* bytes that are worth a WINDOW_UPDATE */
 };
 
 static struct server *server_of(const struct connection *connection)
@@ -106,18 +115,69 @@ static void watchdog_expired(struct loop_timer *timer)
     }
 }
 
-/* -- Rapid reset -- */
+/* -- Rapid reset, and other floods of HTTP/2 -- */
+
+/* Adds to what has not leaked out yet. False: it runs over. */
+static bool pour(struct bucket *bucket, uint64_t drops, int64_t per_second, uint64_t most,
+                 int64_t now_us)
+{
+    int64_t elapsed_us = now_us - bucket->at_us;
+    if (elapsed_us > 1000000000) elapsed_us = 1000000000; /* no overflow */
+    uint64_t leaked = (uint64_t)(elapsed_us * per_second / 1000000);
+    if (leaked > 0) {
+        bucket->level -= leaked < bucket->level ? leaked : bucket->level;
+        bucket->at_us = now_us;
+    }
+    bucket->level += drops;
+    return bucket->level <= most;
+}
+
+static void count_resets(struct connection *connection, uint64_t count)
+{
+    int64_t now_us = loop_now_us(server_of(connection)->loop);
+    if (!pour(&connection->resets, count, RESETS_PER_SECOND, RESETS_MAX, now_us))
+        connection_cut(connection);
+}
 
 void connection_count_reset(struct connection *connection)
 {
-    int64_t now_us = loop_now_us(server_of(connection)->loop);
-    int64_t forgiven = (now_us - connection->resets_at_us) * RESETS_PER_SECOND / 1000000;
-    if (forgiven > 0) {
-        connection->resets -=
-            forgiven < connection->resets ? (uint32_t)forgiven : connection->resets;
-        connection->resets_at_us = now_us;
-    }
-    if (++connection->resets > RESETS_MAX) connection_cut(connection);
+    count_resets(connection, 1);
+}
+
+/* What its traffic has earned since the last look. */
+static uint64_t earned(struct connection *connection)
+{
+    uint64_t written = connection->socket->bytes_written - connection->written_seen;
+    uint64_t frames = written / OVERHEAD_PER_WRITTEN;
+    connection->written_seen += frames * OVERHEAD_PER_WRITTEN;
+    frames += (uint64_t)connection->answered * OVERHEAD_PER_ANSWER;
+    connection->answered = 0;
+    return frames;
+}
+
+/* Requests that have begun and never came to anything, since the last look. */
+static uint64_t refused(struct connection *connection)
+{
+    uint64_t known = connection->dispatched + STREAMS_OPEN_MAX;
+    uint64_t begun = connection->frames->begun;
+    uint64_t refused = begun > known ? begun - known : 0;
+    uint64_t fresh = refused > connection->refused_seen ? refused - connection->refused_seen : 0;
+    connection->refused_seen += fresh;
+    return fresh;
+}
+
+void connection_count_frames(struct connection *connection)
+{
+    struct frames *frames = connection->frames;
+    struct bucket *overhead = &connection->overhead;
+    uint64_t credit = earned(connection);
+    overhead->level -= credit < overhead->level ? credit : overhead->level;
+    uint64_t drops = frames->overhead + refused(connection) * OVERHEAD_OF_REFUSED;
+    if (!pour(overhead, drops, OVERHEAD_PER_SECOND, OVERHEAD_MAX,
+              loop_now_us(server_of(connection)->loop)))
+        connection_cut(connection);
+    if (frames->resets > 0) count_resets(connection, frames->resets);
+    frames->overhead = frames->resets = 0;
 }
 
 /* -- Life -- */
@@ -193,7 +253,7 @@ void connection_accept(struct listener *listener, h2o_socket_t *socket)
     socket->on_close.cb = socket_closed;
     socket->on_close.data = connection;
     connection_progress(connection);
-    connection->resets_at_us = connection->progress_us;
+    connection->resets.at_us = connection->overhead.at_us = connection->progress_us;
     watch_for(connection, sample_us(server));
     hangup_watch(connection);
     bodies_connection_init(connection);

@@ -2,8 +2,9 @@
 #include "net/frames.h"
 
 enum { PREFACE_SIZE = 24, HEAD_SIZE = 9 };
-enum { TYPE_DATA = 0, TYPE_HEADERS = 1, TYPE_RST_STREAM = 3 };
-enum { FLAG_END_STREAM = 1, FLAG_PADDED = 8 };
+enum { TYPE_DATA = 0, TYPE_HEADERS = 1, TYPE_RST_STREAM = 3, TYPE_CONTINUATION = 9 };
+enum { FLAG_END_STREAM = 1, FLAG_END_HEADERS = 4, FLAG_PADDED = 8 };
+enum { DATA_WORTH = 64 }; /* bytes of a body that make a frame of it no overhead */
 
 /* -- Uploads -- */
 
@@ -70,11 +71,32 @@ static size_t data_size(const struct frames *frames)
     return payload_size(frames) > padding ? payload_size(frames) - padding : 0;
 }
 
+/* Types that h2o knows; it has to be told of others within a header block, which they break. */
+static bool is_foreign(const struct frames *frames)
+{
+    return frames->head[3] > TYPE_CONTINUATION && !frames->in_headers;
+}
+
+static void count(struct frames *frames)
+{
+    uint8_t type = frames->head[3];
+    if (type != TYPE_DATA || data_size(frames) < DATA_WORTH) frames->overhead++;
+    if (type == TYPE_RST_STREAM) frames->resets++;
+    if (type == TYPE_HEADERS && stream_of(frames) > frames->last_stream) {
+        frames->last_stream = stream_of(frames);
+        frames->begun++;
+    }
+    if (type == TYPE_HEADERS || type == TYPE_CONTINUATION)
+        frames->in_headers = (frames->head[4] & FLAG_END_HEADERS) == 0;
+}
+
 /* Whole now: this is when h2o acts on it. */
 static void frame_complete(struct frames *frames, size_t upload_max)
 {
     uint8_t type = frames->head[3];
     bool ends = (frames->head[4] & FLAG_END_STREAM) != 0;
+    frames->foreign_size = is_foreign(frames) ? HEAD_SIZE + (size_t)payload_size(frames) : 0;
+    count(frames);
     frames->head_read = 0;
     if (type == TYPE_RST_STREAM || (ends && (type == TYPE_DATA || type == TYPE_HEADERS))) {
         struct frames_upload *upload = find(frames, stream_of(frames));
@@ -102,9 +124,11 @@ static bool head_whole(const struct frames *frames)
            (frames->head_read == HEAD_SIZE && !is_padded_data(frames));
 }
 
-void frames_read(struct frames *frames, struct span bytes, size_t upload_max)
+size_t frames_next(struct frames *frames, struct span bytes, size_t upload_max)
 {
-    while (bytes.size > 0) {
+    size_t all = bytes.size;
+    frames->foreign_size = 0;
+    while (bytes.size > 0 && frames->foreign_size == 0) {
         size_t taken = 1;
         if (frames->preface_read < PREFACE_SIZE) {
             frames->preface_read++;
@@ -117,4 +141,10 @@ void frames_read(struct frames *frames, struct span bytes, size_t upload_max)
         bytes = span_from(bytes, taken);
         if (head_whole(frames) && frames->payload_left == 0) frame_complete(frames, upload_max);
     }
+    return all - bytes.size;
+}
+
+void frames_read(struct frames *frames, struct span bytes, size_t upload_max)
+{
+    while (bytes.size > 0) bytes = span_from(bytes, frames_next(frames, bytes, upload_max));
 }

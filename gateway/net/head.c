@@ -13,7 +13,7 @@ struct head {
 
 static struct head_verdict refused(const char *detail)
 {
-    return (struct head_verdict){400, detail};
+    return (struct head_verdict){.status = 400, .detail = detail};
 }
 
 static bool is_name(struct span name, const char *expected)
@@ -94,6 +94,18 @@ static const char *contradiction(const struct head *head)
     return NULL;
 }
 
+/* method SP target SP HTTP/1.x, and nothing else: h2o lets the method be empty. */
+static bool request_line_good(struct span line)
+{
+    size_t spaces = 0, method = 0;
+    for (size_t i = 0; i < line.size; i++) {
+        if (line.at[i] < ' ' || line.at[i] == 0x7f) return false;
+        if (line.at[i] != ' ') continue;
+        if (spaces++ == 0) method = i;
+    }
+    return spaces == 2 && method > 0;
+}
+
 static bool ends_with(struct span text, struct span end)
 {
     return text.size >= end.size && span_equal(span_from(text, text.size - end.size), end);
@@ -107,13 +119,15 @@ struct head_verdict head_check(struct span bytes)
     /* An empty line before the request line is allowed (RFC 9112, 2.2). */
     while (next_line(&rest, &line) && line.size == 0) continue;
     head.version_1_0 = ends_with(line, SPAN_LITERAL(" HTTP/1.0"));
+    if (!request_line_good(line)) head.wrong = "the request line has to be: method target version";
     for (;;) {
         if (!next_line(&rest, &line)) return refused("the head has no end");
         if (line.size == 0) break;
         read_line(&head, line);
     }
     if (bytes.size - rest.size > HEAD_SIZE_MAX)
-        return (struct head_verdict){431, "the request line and headers are over 65536 bytes"};
+        return (struct head_verdict){.status = 431,
+                                     .detail = "the request line and headers are over 65536 bytes"};
     const char *detail = contradiction(&head);
-    return detail == NULL ? (struct head_verdict){0, NULL} : refused(detail);
+    return detail == NULL ? (struct head_verdict){.chunked = head.codings > 0} : refused(detail);
 }

@@ -14,6 +14,7 @@ enum { HEAD_SIZE_MAX = 65536 }; /* bytes of a request line and its headers */
 struct head_verdict {
     int status;         /* 0: fine; 400 or 431 */
     const char *detail; /* for people */
+    bool chunked;
 };
 
 /* `bytes` begins with the head and may go on behind it. */

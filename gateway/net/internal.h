@@ -61,6 +61,12 @@ struct listener {
 
 struct frames;
 
+/* Leaks at a steady rate. */
+struct bucket {
+    uint64_t level;
+    int64_t at_us;
+};
+
 /* One client connection; `socket->on_close.data` points to it. */
 struct connection {
     struct list link;
@@ -94,9 +100,13 @@ struct connection {
     /* Its requests in the newest turn in which it had some: see turn.c. */
     uint64_t turn;
     uint32_t turn_requests;
-    /* Requests taken back by the client, as a bucket that leaks. */
-    uint32_t resets;
-    int64_t resets_at_us;
+    /* Floods: see connection.c. */
+    struct bucket resets;
+    struct bucket overhead;
+    size_t written_seen;
+    uint32_t answered;   /* since the last look */
+    uint64_t dispatched; /* requests that came whole */
+    uint64_t refused_seen;
 };
 
 struct request {
@@ -137,6 +147,8 @@ void connection_accept(struct listener *listener, h2o_socket_t *socket);
 /* Something of a request went on: the client is not stuck. */
 void connection_progress(struct connection *connection);
 void connection_count_reset(struct connection *connection);
+/* Those that have come in since the last time. */
+void connection_count_frames(struct connection *connection);
 /* Both directions at once; h2o notices and frees it within its next run. */
 void connection_cut(struct connection *connection);
 /* No request, nothing of one received, and not in the middle of an answer. */

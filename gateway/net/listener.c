@@ -1,6 +1,8 @@
 /* Where connections come from: an address, its socket, and the handler of what arrives there. */
 #include "net/internal.h"
 
+#include "os/limits.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
@@ -45,6 +47,11 @@ static void accept_ready(h2o_socket_t *socket, const char *error)
     int most = listener->shared ? 1 : ACCEPTS_PER_TURN;
     for (int i = 0; i < most; i++) {
         h2o_socket_t *accepted = h2o_evloop_socket_accept(socket);
+        if (accepted != NULL && limits_descriptor_is_reserved(h2o_socket_get_fd(accepted))) {
+            h2o_socket_close(accepted);
+            accepted = NULL;
+            errno = EMFILE;
+        }
         if (accepted != NULL) {
             connection_accept(listener, accepted);
         } else {

@@ -27,6 +27,7 @@ static void mark_answered(struct request *request)
 {
     request->answered = true;
     request->connection->waiting--;
+    request->connection->answered++;
     connection_progress(request->connection);
 }
 
@@ -45,6 +46,7 @@ static void request_disposed(void *memory)
         return;
     }
     mark_answered(request);
+    connection->answered--; /* no answer at all */
     tell_gone(request);
     if (request->h2o->version >= 0x200 && !connection->cut) connection_count_reset(connection);
 }
@@ -63,6 +65,7 @@ static struct request *request_make(struct connection *connection, h2o_req_t *re
     list_init(&request->postponed_link);
     list_append(&connection->requests, &request->link);
     connection->waiting++;
+    connection->dispatched++;
     connection_progress(connection);
     return request;
 }
@@ -72,13 +75,16 @@ static struct head_verdict check_headers(const h2o_req_t *req)
     size_t size = req->input.path.len;
     for (size_t i = 0; i < req->headers.size; i++)
         size += req->headers.entries[i].name->len + req->headers.entries[i].value.len;
-    if (size > HEAD_SIZE_MAX) return (struct head_verdict){431, "the headers are over 65536 bytes"};
+    if (size > HEAD_SIZE_MAX)
+        return (struct head_verdict){.status = 431, .detail = "the headers are over 65536 bytes"};
+    if (req->input.path.len == 0)
+        return (struct head_verdict){.status = 400, .detail = "the path is empty"};
     /* A request of HTTP/1 that asked for h2c was framed by rules that nobody checked, and a proxy
        that let it through would no longer see what comes next. */
     if (h2o_find_header(&req->headers, H2O_TOKEN_HTTP2_SETTINGS, -1) >= 0)
-        return (struct head_verdict){400,
-                                     "use HTTP/2 with prior knowledge instead of Upgrade: h2c"};
-    return (struct head_verdict){0, NULL};
+        return (struct head_verdict){
+            .status = 400, .detail = "use HTTP/2 with prior knowledge instead of Upgrade: h2c"};
+    return (struct head_verdict){.status = 0};
 }
 
 /* The raw head of an HTTP/1 request is at the start of the input until the request is over. */
@@ -111,6 +117,9 @@ static int on_request(h2o_handler_t *self, h2o_req_t *req)
     } else if (server->closing || connection->cut) {
         refuse(request, 503, "draining", "The gateway is going down: try again.");
     } else {
+        /* h2o reads chunk sizes too leniently ("0x1" is 0). Another opinion on where the body ends
+           must not make a request of what is behind it: nothing is read from there. */
+        if (verdict.chunked) req->http1_is_persistent = 0;
         turn_request(request);
     }
     return 0;

@@ -56,12 +56,17 @@ static void handle(struct request *request)
     listener->handler(listener->context, &request->http);
 }
 
+static void postpone(struct request *request)
+{
+    list_append(&request->connection->listener->server->postponed, &request->postponed_link);
+}
+
 void turn_request(struct request *request)
 {
     if (turn_takes(request))
         handle(request);
     else
-        list_append(&request->connection->listener->server->postponed, &request->postponed_link);
+        postpone(request);
 }
 
 void turn_answer(struct request *request, size_t size)
@@ -80,10 +85,12 @@ static bool has_gone(const struct connection *connection)
 static void resume(struct request *request)
 {
     if (request->answered) return;
-    if (has_gone(request->connection))
+    if (!turn_takes(request))
+        postpone(request);
+    else if (has_gone(request->connection))
         request_abandon(request);
     else
-        turn_request(request);
+        handle(request);
 }
 
 bool turn_waits(const struct server *server)

@@ -311,6 +311,13 @@ Test(answer, a_body_over_the_limit_names_it_and_ends_the_connection)
                        OUTCOME_BAD_ANSWER, "more than 1000000 bytes", 3);
 }
 
+/* 20 MB of nothing in 20 KB: the first MB of it is enough to know. */
+Test(answer, a_compression_bomb_is_refused)
+{
+    check_form((struct body_server){GZIP, 20000000, 0}, 1u << 25, OUTCOME_BAD_ANSWER,
+               "beyond reason", 3);
+}
+
 Test(answer, a_cut_compressed_body_is_refused)
 {
     check_form((struct body_server){GZIP, 5000, 4}, 1u << 20, OUTCOME_BAD_ANSWER, "compressed", 3);

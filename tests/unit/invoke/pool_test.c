@@ -359,6 +359,42 @@ Test(pool, dripping_answers_time_out)
     server_close(&server);
 }
 
+/* -- Answers that take memory -- */
+
+enum { LARGE = 7000000 };
+
+/* Most of a large answer, and then nothing. */
+static void stall(struct server *server, int fd, int index)
+{
+    (void)index;
+    struct server_request request;
+    static const char zeros[LARGE];
+    if (!server_request(server, fd, &request)) return;
+    server_request_free(&request);
+    server_send_text(fd, "HTTP/1.1 200 OK\r\ncontent-type: application/octet-stream\r\n"
+                         "content-length: 8000000\r\n\r\n");
+    if (server_send(fd, zeros, sizeof zeros)) server_request(server, fd, &request);
+}
+
+Test(pool, answers_together_are_bounded)
+{
+    struct fixture f;
+    struct server server;
+    fixture_open(&f);
+    f.endpoint.payload_bytes_max = 8000000;
+    cr_assert(server_open(&server, stall, NULL));
+    fixture_serve(&f, &server, "/");
+    invoke_bound(f.invoke, 1000000);
+    for (int i = 0; i < 4; i++) fixture_call(&f);
+    cr_assert(fixture_wait(&f, 1, 5000));
+    for (int i = 0; i < 4; i++)
+        if (f.told[i].count > 0) cr_assert_told(&f.told[i], OUTCOME_OVERLOADED, "no more room");
+    fixture_idle(&f, 100);
+    cr_assert_lt(f.told_count, 4, "one of the largest has room");
+    fixture_close(&f);
+    server_close(&server);
+}
+
 /* -- Answers that come early -- */
 
 /* Reads only the head of a large request, refuses, and closes with the rest unread: a reset for the

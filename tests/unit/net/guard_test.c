@@ -75,6 +75,25 @@ Test(guard, refuses_what_smuggles)
     expect_refused("POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: +3\r\n\r\nabc", 400);
 }
 
+Test(guard, refuses_odd_request_lines)
+{
+    expect_refused(" /echo HTTP/1.1\r\nHost: t\r\n\r\n", 400);
+    expect_refused("GET /echo x HTTP/1.1\r\nHost: t\r\n\r\n", 400);
+}
+
+/* h2o takes "0x1" for a chunk of nothing: what follows must not become a request. */
+Test(guard, reads_nothing_behind_chunks)
+{
+    int fd = client_connect(echo.thread.port);
+    client_say(fd, "POST /echo HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n"
+                   "0x1\r\na\r\n0\r\n\r\nGET /echo HTTP/1.1\r\nHost: t\r\n\r\n");
+    client_reply(fd, &reply);
+    cr_assert_eq(reply.status, 200);
+    cr_assert(client_closed(fd));
+    cr_assert_eq(atomic_load(&echo.handled), 1);
+    close(fd);
+}
+
 Test(guard, refuses_folded_headers)
 {
     expect_refused("GET /echo HTTP/1.1\r\nHost: t\r\nX-A: 1\r\n Content-Length: 3\r\n\r\n", 400);

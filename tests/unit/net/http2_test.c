@@ -5,6 +5,7 @@
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -12,11 +13,14 @@
 enum {
     DATA = 0,
     HEADERS = 1,
+    PRIORITY = 2,
     RST_STREAM = 3,
     SETTINGS = 4,
     PING = 6,
     GOAWAY = 7,
-    CONTINUATION = 9
+    WINDOW_UPDATE = 8,
+    CONTINUATION = 9,
+    UNKNOWN = 0xfa
 };
 enum { END_STREAM = 1, END_HEADERS = 4 };
 
@@ -124,6 +128,83 @@ Test(http2, cuts_a_rapid_reset)
     cr_assert(server_thread_wait_connections(&echo.thread, 0));
     cr_assert_lt(atomic_load(&echo.handled), 300);
     cr_assert_eq(atomic_load(&echo.gone), atomic_load(&echo.handled));
+    close(fd);
+}
+
+/* Each of them for ever: the connection is cut long before the end. */
+static void expect_flood_cut(int type, int flags, uint32_t stream, const char *payload, size_t size)
+{
+    int fd = start();
+    request(fd, 1, "/hold");
+    for (int i = 0; i < 100000; i++) frame(fd, type, flags, stream, payload, size);
+    cr_assert(client_closed(fd), "type %d", type);
+    close(fd);
+}
+
+Test(http2, cuts_floods)
+{
+    expect_flood_cut(SETTINGS, 0, 0, NULL, 0);
+    expect_flood_cut(PRIORITY, 0, 3, "\0\0\0\0\x10", 5);
+    expect_flood_cut(WINDOW_UPDATE, 0, 0, "\0\0\0\x01", 4);
+    expect_flood_cut(GOAWAY, 0, 0, "\0\0\0\0\0\0\0", 8);
+    expect_flood_cut(RST_STREAM, 0, 1, "\0\0\0\x08", 4);
+    expect_flood_cut(UNKNOWN, 0, 0, "whatever", 8);
+}
+
+Test(http2, cuts_a_flood_of_resets_that_we_are_provoked_to)
+{
+    int fd = start();
+    for (uint32_t i = 0; i < 5000; i++) {
+        request(fd, 1 + 2 * i, "/hold");
+        frame(fd, WINDOW_UPDATE, 0, 1 + 2 * i, "\0\0\0\0", 4);
+    }
+    cr_assert(client_closed(fd));
+    cr_assert_lt(atomic_load(&echo.handled), 300);
+    close(fd);
+}
+
+/* h2o would write a line to stderr for each. */
+Test(http2, passes_over_frames_of_unknown_types)
+{
+    uint8_t payload[20000];
+    int saved = dup(STDERR_FILENO);
+    FILE *file = tmpfile();
+    fflush(stderr);
+    dup2(fileno(file), STDERR_FILENO);
+    int fd = start();
+    for (uint32_t i = 0; i < 20; i++) {
+        frame(fd, UNKNOWN, 0xff, i, "whatever this is", i);
+        request(fd, 1 + 2 * i, "/echo");
+        frame(fd, UNKNOWN + 1, 0, 1 + 2 * i, NULL, 0);
+        cr_assert_gt(await(fd, DATA, payload, sizeof payload), 0, "request %u", i);
+    }
+    fflush(stderr);
+    dup2(saved, STDERR_FILENO);
+    cr_assert_eq(lseek(fileno(file), 0, SEEK_END), 0, "something was logged");
+    fclose(file);
+    close(saved);
+    close(fd);
+}
+
+Test(http2, bears_many_requests_with_all_their_frames)
+{
+    uint8_t payload[20000];
+    int fd = start();
+    for (uint32_t i = 0; i < 10000; i++) {
+        request(fd, 1 + 2 * i, "/echo");
+        frame(fd, WINDOW_UPDATE, 0, 0, "\0\0\0\x10", 4);
+        frame(fd, PING, 0, 0, "12345678", 8);
+        cr_assert_gt(await(fd, DATA, payload, sizeof payload), 0, "request %u", i);
+    }
+    close(fd);
+}
+
+Test(http2, refuses_an_empty_path)
+{
+    int fd = start();
+    request(fd, 1, "");
+    cr_assert(client_closed(fd));
+    cr_assert_eq(atomic_load(&echo.handled), 0);
     close(fd);
 }
 
