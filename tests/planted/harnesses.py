@@ -155,7 +155,7 @@ def script(spec, words, options):
 
 
 def crashpoints(spec, words, options):
-    states = words[0] if words else "20000"
+    states = words[0] if words else "100000"
 
     def read(status, output):
         counts = last(r"^proof: .*\bcases=(\d+)", output)
