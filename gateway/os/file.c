@@ -129,6 +129,16 @@ void file_close(struct file *file)
     file->fd = -1;
 }
 
+/* Some file systems take O_DIRECT at open and refuse at the first read or write. */
+static bool leave_direct(struct file *file)
+{
+    int flags = fcntl(file->fd, F_GETFL);
+    if (!file->direct || flags < 0 || fcntl(file->fd, F_SETFL, flags & ~O_DIRECT) != 0)
+        return false;
+    file->direct = false;
+    return true;
+}
+
 int file_read(struct file *file, uint64_t offset, void *into, size_t size, size_t *got,
               struct errmsg *errmsg)
 {
@@ -141,21 +151,13 @@ int file_read(struct file *file, uint64_t offset, void *into, size_t size, size_
                         ? -1
                         : pread(file->fd, (uint8_t *)into + *got, part, (off_t)(offset + *got));
         if (n < 0 && errno == EINTR) continue;
+        /* As behind a short write, below. */
+        if (n < 0 && errno == EINVAL && leave_direct(file)) continue;
         if (n < 0) return file_error(errno, "read", file->path, errmsg);
         if (n == 0) break;
         *got += (size_t)n;
     }
     return 0;
-}
-
-/* Some file systems take O_DIRECT at open and refuse at the first write. */
-static bool leave_direct(struct file *file)
-{
-    int flags = fcntl(file->fd, F_GETFL);
-    if (!file->direct || flags < 0 || fcntl(file->fd, F_SETFL, flags & ~O_DIRECT) != 0)
-        return false;
-    file->direct = false;
-    return true;
 }
 
 int file_write(struct file *file, uint64_t offset, struct span bytes, struct errmsg *errmsg)

@@ -2,7 +2,20 @@
 
 #include <sched.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <unistd.h>
+
+enum { DESCRIPTORS_RESERVED = 64 }; /* a quarter of a small limit */
+
+/* The kernel gives the lowest number that is free: so the number tells how many are in use. */
+bool limits_descriptor_is_reserved(int fd)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return false;
+    rlim_t reserved =
+        limit.rlim_cur / 4 < DESCRIPTORS_RESERVED ? limit.rlim_cur / 4 : DESCRIPTORS_RESERVED;
+    return (rlim_t)fd >= limit.rlim_cur - reserved;
+}
 
 /* A limit file holds a number or "max". */
 static uint64_t read_limit(const char *path)

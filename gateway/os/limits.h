@@ -2,6 +2,7 @@
 #ifndef HOLDFAST_OS_LIMITS_H
 #define HOLDFAST_OS_LIMITS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* The memory limit of the cgroup (v2 or v1), or the host's memory. Bytes. */
@@ -9,5 +10,9 @@ uint64_t limits_memory_bytes(void);
 
 /* Cores that this process may use, by affinity and the cgroup's quota; at least 1. */
 unsigned limits_cores(void);
+
+/* Whether a new connection has taken one of the last descriptors: those are for files, since a
+   journal that cannot be continued ends the process. Whoever connects has to wait then. */
+bool limits_descriptor_is_reserved(int fd);
 
 #endif

@@ -15,8 +15,8 @@ from control import SHORT
 from world import LEAK, NO_ANSWER, Connection, FUNCTION, OP, World, PLAIN
 
 NAMES = ["send", "call", "stdin", "lines", "export", "import", "bench", "rate", "status", "pull", "check", "repair",
-         "inspect", "validate", "dev", "list", "unknown", "full"]
-ANY_STATUS = {"unknown"}  # its answer is an error
+         "inspect", "validate", "dev", "list", "busy", "full"]
+ANY_STATUS = {"busy"}  # its answer is an error
 MUST_TELL = {"check", "inspect", "repair"}  # a device that cannot be read is not a sound data directory
 
 
@@ -28,6 +28,11 @@ class Full(http.server.BaseHTTPRequestHandler):
 
     def do_POST(self):
         lines = self.rfile.read(int(self.headers["Content-Length"])).splitlines()
+        if self.path.startswith("/v1/call/"):
+            self.send_response(503)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
         Full.asked += 1
         status = 503 if Full.asked % 2 else 202
         body = "".join(json.dumps({"line": number + 1, "status": status}) + "\n" for number in range(len(lines))).encode()
@@ -65,6 +70,10 @@ class Commands:
         return ["--listen", f"127.0.0.1:{self.world.address[1]}"]
 
     @property
+    def refusing(self):
+        return ["--listen", f"127.0.0.1:{self.full.server_port}"]
+
+    @property
     def admin(self):
         return ["--admin", f"127.0.0.1:{self.world.admin[1]}"]
 
@@ -96,8 +105,8 @@ class Commands:
             "repair": lambda: (["repair", self.data(), "--accept-loss"], None),
             "inspect": lambda: (["snapshot", "inspect", "--data", self.data()], None),
             "list": lambda: (["state", "list", FUNCTION, "--limit", "1", "--after", "0", *self.listen], None),
-            "unknown": lambda: (["bench", "nobody/here", "x", "-t", OP, "-d", "60ms", "-c", "1", *self.listen], None),
-            "full": lambda: (["send", "--lines", self.lines, "--listen", f"127.0.0.1:{self.full.server_port}"], None),
+            "busy": lambda: (["bench", FUNCTION, "x", "-t", OP, "-d", "60ms", "-c", "1", *self.refusing], None),
+            "full": lambda: (["send", "--lines", self.lines, *self.refusing], None),
             "validate": lambda: (["validate", "-m", self.world.module], None),
         }[name]()
 
@@ -196,7 +205,7 @@ class Runs:
         if status is None or status < 0 or (status != 0 and self.name not in ANY_STATUS):
             self.results.append((None, 0, 0, [f"command|{self.name}: without faults: {status} {text[-500:]}"], []))
             return
-        rooms = ("cli",) if self.name in ("dev", "full", "unknown", "list") else ("cli", "os", "config", "base")
+        rooms = ("cli",) if self.name in ("dev", "full", "busy", "list") else ("cli", "os", "config", "base")
         known, opened = self.reached(), []
         for site in known:
             for action in plan.faults_of(site) if site.room in rooms else []:

@@ -63,14 +63,23 @@ def run(setting, name, add_counts):
     openers = [(site, action) for file, function, call, action in OPENERS[what] for site in setting.driver_sites.values()
                if (site.file, site.function, site.call) == (file, function, call)]
     one([], "no fault")
-    reached = [site for site in setting.driver_sites.values() if control.hits(site.name)]
+
+    def reached():
+        return [site for site in setting.driver_sites.values() if control.hits(site.name)]
+
+    def each(found, way):
+        for site in found:
+            # The gateway's own start meets the rest of the server's.
+            skipped = what == "net" and (site.room != "net" or site.call in STARTING)
+            for action in plan.faults_of(site) if site.room in ROOMS and not skipped else []:
+                one([*way, (site, action)], f"{site.name} {plan.fault_name(action)}")
+
+    known = reached()
+    each(known, [])
+    late = [site for site in reached() if site not in known]  # what a busy machine has only met now
+    each(late, [])
     for opener in openers:
         one([opener], "opener")
-    behind = [site for site in setting.driver_sites.values() if control.hits(site.name) and site not in reached]
-    for site, way in [(site, []) for site in reached] + [(site, openers) for site in behind]:
-        # The gateway's own start meets the rest of the server's.
-        skipped = what == "net" and (site.room != "net" or site.call in STARTING)
-        for action in plan.faults_of(site) if site.room in ROOMS and not skipped else []:
-            one([*way, (site, action)], f"{site.name} {plan.fault_name(action)}")
+    each([site for site in reached() if site not in known + late], openers)
     add_counts(control)
     return results

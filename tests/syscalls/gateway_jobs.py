@@ -193,3 +193,47 @@ def full_disk(world):
     world.control.disarm()
     world.recovered()
     return injected
+
+
+def few_descriptors(world):
+    """The limit of open files is reached by clients: the journal and snapshots go on, and so does it all afterwards."""
+    import os
+    import resource
+    import socket
+    from world import Connection, FUNCTION, OP
+    pid = world.process.pid
+    before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    talking = Connection(world.address)
+    talking.ask("GET", "/v1/keys/" + FUNCTION)
+    used = len(os.listdir(f"/proc/{pid}/fd"))
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (used + 24, before[1]))
+    clients = []
+    try:
+        for _ in range(60):
+            clients.append(socket.create_connection(world.address, 1))
+        time.sleep(0.2)
+        for number in range(16):  # the next segments are due
+            name = f"few{number}." + "x" * 100_000
+            world.asked[name] = (f"few{number}", 0)
+            status, _ = talking.ask("POST", f"/v1/send/{FUNCTION}/few{number}", name.encode(), {"Holdfast-Type": OP})
+            if status == 202:
+                world.acked[name] = (f"few{number}", 0, 0)
+            elif status not in (429, 503):
+                raise Violation(f"without descriptors: {status}")
+            time.sleep(0.02)
+    except (OSError, Exception) as error:
+        ended = world.wait_exit(0.5)
+        if ended is not None:
+            raise Violation(f"clients that use up the descriptors end it with {ended}: {world.log_tail()}") from error
+        if isinstance(error, Violation):
+            raise
+    finally:
+        for client in clients:
+            client.close()
+        talking.close()
+        if world.process.poll() is None:
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+    if world.process.poll() is not None:
+        raise Violation(f"clients that use up the descriptors end it: {world.log_tail()}")
+    world.recovered()
+    return len(clients)

@@ -91,6 +91,7 @@ CANNOT_FAIL = {
     "closedir": "a directory that is open",
     "getpid": "always succeeds",
     "getppid": "always succeeds",
+    "getrlimit": "a valid resource",
     "sigaction": "a valid signal",
     "signal": "a valid signal",
     "sigprocmask": "valid arguments",
