@@ -115,6 +115,7 @@ static struct segment *begin(struct journal *journal, uint64_t size)
     while (journal->fill_end > 0 && journal->fill_start < journal->reserved)
         pthread_cond_wait(&journal->moved, &journal->mutex);
     journal->sync_began_us = clock_mono_us();
+    journal->syncing = journal->current;
     return journal->current;
 }
 
@@ -124,6 +125,7 @@ static void end(struct journal *journal)
     int64_t took_us = clock_mono_us() - journal->sync_began_us;
     journal->sync_began_us = 0;
     journal->committing = false;
+    journal->syncing = NULL;
     journal->reserved = stream_at(&journal->stream);
     journal->commits++;
     journal->sync_us_total += (uint64_t)took_us;

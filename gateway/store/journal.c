@@ -61,6 +61,7 @@ int journal_trim(struct journal *journal, uint64_t through_seq)
     while (error == 0) {
         struct segment *oldest = LIST_FIRST(&journal->segments, struct segment, link);
         if (oldest == journal->current || oldest->last_seq > through_seq) break;
+        if (oldest == journal->syncing) break; /* a seal that goes on in the next segment */
         list_remove(&oldest->link);
         list_append(&journal->forgotten, &oldest->link);
     }

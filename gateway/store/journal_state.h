@@ -61,11 +61,12 @@ struct journal {
 
     struct list segments; /* struct segment, oldest first */
     struct segment *current;
-    uint64_t room;        /* bytes of bodies and heads that surely fit into what is prepared */
-    uint64_t room_wanted; /* the preparer makes segments until there is that much */
-    uint64_t reserved;    /* offset in current: below it only the committer writes */
-    uint64_t fill_start;  /* offset in current that is being filled with zeros, up to fill_end; both
-                             0: none */
+    struct segment *syncing; /* while committing: the first that will be synced stays */
+    uint64_t room;           /* bytes of bodies and heads that surely fit into what is prepared */
+    uint64_t room_wanted;    /* the preparer makes segments until there is that much */
+    uint64_t reserved;       /* offset in current: below it only the committer writes */
+    uint64_t fill_start; /* offset in current that is being filled with zeros, up to fill_end; both
+                            0: none */
     uint64_t fill_end;
     bool full;
     struct list forgotten; /* segments that were trimmed: their files are to be put aside */
