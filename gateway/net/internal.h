@@ -12,9 +12,13 @@
 /* Without it h2o's structs silently have another layout. */
 _Static_assert(H2O_USE_LIBUV == 0, "build with -DH2O_USE_LIBUV=0");
 
+enum { H2O_TIMEOUTS = 8 };
+
 struct server {
     h2o_globalconf_t config;
     h2o_context_t context;
+    uint64_t timeouts_ms[H2O_TIMEOUTS]; /* as configured; see server.c */
+    bool timeouts_fit;                  /* are what they should be */
     h2o_evloop_t *events;
     h2o_socket_t *loop_socket; /* wakes us when the loop has work */
     struct loop *loop;

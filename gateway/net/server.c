@@ -11,9 +11,43 @@
 enum {
     CLOSE_MS_MAX = 3000, /* h2o keeps some timers for up to a second */
     CLOSE_STEP_MS = 10,
-    ANSWER_MS_MAX = 200, /* for the last answers to get out */
-    STREAMS_MAX = 256,   /* requests of an HTTP/2 connection at a time; calls wait for long */
+    ANSWER_MS_MAX = 200,         /* for the last answers to get out */
+    TIMEOUTS_SAFE_MS = 86400000, /* since 1970: longer than any of h2o's */
+    STREAMS_MAX = 256, /* requests of an HTTP/2 connection at a time; calls wait for long */
 };
+
+/* -- Time-outs of h2o -- */
+
+static h2o_timeout_t *timeout_at(struct server *server, size_t index)
+{
+    h2o_context_t *context = &server->context;
+    h2o_timeout_t *const timeouts[H2O_TIMEOUTS] = {
+        &context->zero_timeout,       &context->one_sec_timeout,
+        &context->hundred_ms_timeout, &context->handshake_timeout,
+        &context->http1.req_timeout,  &context->http2.idle_timeout,
+        &context->proxy.io_timeout,   &context->http2.graceful_shutdown_timeout,
+    };
+    return timeouts[index];
+}
+
+static void remember_timeouts(struct server *server)
+{
+    for (size_t i = 0; i < H2O_TIMEOUTS; i++)
+        server->timeouts_ms[i] = timeout_at(server, i)->timeout;
+}
+
+/* h2o subtracts them from the wall clock: in the first minutes of 1970, where a machine without a
+   clock is, the difference is negative, wraps, and all of them have always expired. */
+static void fit_timeouts(struct server *server)
+{
+    uint64_t now_ms = h2o_now(server->events);
+    if (now_ms > TIMEOUTS_SAFE_MS && server->timeouts_fit) return;
+    server->timeouts_fit = now_ms > TIMEOUTS_SAFE_MS;
+    for (size_t i = 0; i < H2O_TIMEOUTS; i++) {
+        uint64_t wanted_ms = server->timeouts_ms[i];
+        timeout_at(server, i)->timeout = wanted_ms < now_ms ? wanted_ms : now_ms;
+    }
+}
 
 static void loop_ready(h2o_socket_t *socket, const char *error)
 {
@@ -76,6 +110,7 @@ int server_open(struct server **opened, struct loop *loop, const struct server_l
     error = join_loop(server);
     if (error != 0) goto dispose_events;
     h2o_context_init(&server->context, server->events, &server->config);
+    remember_timeouts(server);
     *opened = server;
     return 0;
 dispose_events:
@@ -98,6 +133,7 @@ static bool has_pending(const struct server *server)
 static int run_events(struct server *server, int32_t wait_ms)
 {
     errno = 0;
+    fit_timeouts(server);
     bodies_hook(server);
     if (h2o_evloop_run(server->events, wait_ms) != 0 && errno != EINTR) return ERROR_IO;
     return server->turn_error;
@@ -164,17 +200,12 @@ static void end_connections(struct server *server)
         connection_cut(CONTAINER_OF(link, struct connection, link));
 }
 
-static bool timeouts_empty(const struct server *server)
+static bool timeouts_empty(struct server *server)
 {
-    const h2o_context_t *context = &server->context;
-    const h2o_timeout_t *const timeouts[] = {
-        &context->zero_timeout,       &context->one_sec_timeout,
-        &context->hundred_ms_timeout, &context->handshake_timeout,
-        &context->http1.req_timeout,  &context->http2.idle_timeout,
-        &context->proxy.io_timeout,   &context->http2.graceful_shutdown_timeout,
-    };
-    for (size_t i = 0; i < sizeof timeouts / sizeof timeouts[0]; i++)
-        if (timeouts[i]->_entries.next != &timeouts[i]->_entries) return false;
+    for (size_t i = 0; i < H2O_TIMEOUTS; i++) {
+        const h2o_timeout_t *timeout = timeout_at(server, i);
+        if (timeout->_entries.next != &timeout->_entries) return false;
+    }
     return true;
 }
 
