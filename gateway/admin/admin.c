@@ -8,7 +8,7 @@ typedef void route_handler(struct admin *admin, struct http_request *request);
 
 struct route {
     const char *path;
-    route_handler *get;
+    route_handler *get;  /* NULL: POST only */
     route_handler *post; /* NULL: GET only */
     bool is_open;        /* needs no token: probes have none */
 };
@@ -23,6 +23,7 @@ static const struct route routes[] = {
     {"/v1/egress", admin_egress, NULL, false},
     {"/v1/config", admin_config, NULL, false},
     {"/v1/snapshot", admin_snapshot_list, admin_snapshot_now, false},
+    {"/v1/savepoint", NULL, admin_savepoint, false},
     {"/", admin_page, NULL, false},
 };
 
@@ -36,7 +37,9 @@ static void follow(const struct route *route, struct admin *admin, struct http_r
     bool is_get = is_method(request, "GET") || is_method(request, "HEAD");
     route_handler *handler = is_get ? route->get : is_method(request, "POST") ? route->post : NULL;
     if (handler == NULL) {
-        admin_answer_method(request, route->post == NULL ? "GET, HEAD" : "GET, HEAD, POST");
+        admin_answer_method(request, route->post == NULL  ? "GET, HEAD"
+                                     : route->get == NULL ? "POST"
+                                                          : "GET, HEAD, POST");
         return;
     }
     if (!route->is_open && !guard_request(admin->tokens, request, TOKEN_ADMIN, SPAN_EMPTY)) return;

@@ -6,7 +6,7 @@
  *   GET  /metrics                          Prometheus text 0.0.4
  *   GET  /version                          {"version":…,"commit":…,"journal_format":…,…}
  *   GET  /v1/functions                     {"functions":[row,…]}
- *   GET  /v1/shards                        {"shards":[row]}
+ *   GET  /v1/shards                        {"shards":[row,…]}
  *   GET  /v1/egress                        {"egress":[row,…]}
  *   GET  /v1/parked?function=&after=&limit=
  *                                          {"parked":[row,…],"next":"…"}; no next on the last page
@@ -14,7 +14,9 @@
  *   POST /v1/parked/{ns}/{type}/{id}/VERB  {"touched":1}; VERB is retry, skip or dead-letter
  *   POST /v1/parked/VERB?function=ns/type  {"touched":n}; ?all=true instead of a function
  *   GET  /v1/snapshot                      {"snapshots":[row,…]}, newest first
- *   POST /v1/snapshot                      row of the one that was just published
+ *   POST /v1/snapshot                      row of the one that was just published; of several
+ *                                          shards {"shards":[row,…],"bytes":…,"blocks":…}
+ *   POST /v1/savepoint                     {"directory":"/…"} → what savepoint.json says
  *   GET  /v1/config                        the settings, secrets masked
  *   GET  /                                 a page for people
  *
@@ -34,10 +36,10 @@ enum {
     ADMIN_LIMIT_MAX = 1000,
 };
 
-/* Somebody who waits for a snapshot. */
+/* Somebody who waits for a snapshot or a savepoint. */
 struct admin_waiter {
-    /* Called at most once, never from within snapshot_now. `error` 0: `text` is the JSON object of
-       the snapshot that was published; else it says why there is none. */
+    /* Called at most once, never from within the call that began it. `error` 0: `text` is the JSON
+       object of what is there now; else it says why it is not. */
     void (*done)(struct admin_waiter *waiter, int error, struct span text);
 };
 
@@ -57,6 +59,13 @@ struct admin_sources {
     void (*snapshot_now)(void *context, struct admin_waiter *waiter);
     /* The waiter is gone: forget it. */
     void (*snapshot_leave)(void *context, struct admin_waiter *waiter);
+    /* Takes one. ERROR_IN_USE, ERROR_INVALID, ERROR_MEMORY: it was not begun, and errmsg says why.
+       Later also ERROR_EXISTS (the directory is not empty), ERROR_FULL, ERROR_TIMEOUT and others.
+     */
+    int (*savepoint_begin)(void *context, struct span directory, struct admin_waiter *waiter,
+                           struct errmsg *errmsg);
+    /* The waiter is gone: it is not told, but the savepoint is finished. */
+    void (*savepoint_leave)(void *context, struct admin_waiter *waiter);
 };
 
 struct admin {

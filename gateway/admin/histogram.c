@@ -23,3 +23,9 @@ void admin_histogram_add(struct admin_histogram *histogram, const struct admin_b
     histogram->buckets[bucket]++;
     histogram->sum += value;
 }
+
+void admin_histogram_join(struct admin_histogram *histogram, const struct admin_histogram *other)
+{
+    for (size_t i = 0; i <= ADMIN_BOUNDS_MAX; i++) histogram->buckets[i] += other->buckets[i];
+    histogram->sum += other->sum;
+}

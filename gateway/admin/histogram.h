@@ -28,5 +28,7 @@ struct admin_histogram {
 
 void admin_histogram_add(struct admin_histogram *histogram, const struct admin_bounds *bounds,
                          uint64_t value);
+/* Both over the same bounds. */
+void admin_histogram_join(struct admin_histogram *histogram, const struct admin_histogram *other);
 
 #endif

@@ -29,6 +29,7 @@ void admin_egress(struct admin *admin, struct http_request *request);
 void admin_config(struct admin *admin, struct http_request *request);
 void admin_snapshot_list(struct admin *admin, struct http_request *request);
 void admin_snapshot_now(struct admin *admin, struct http_request *request);
+void admin_savepoint(struct admin *admin, struct http_request *request);
 /* /v1/parked and below: `rest` is what follows it. They look at method and token themselves. */
 void admin_parked(struct admin *admin, struct http_request *request, struct span rest);
 

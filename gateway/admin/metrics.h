@@ -15,6 +15,7 @@ enum metric_scope {
     METRIC_PROCESS,  /* struct admin_sample */
     METRIC_FUNCTION, /* struct sample_function, label function */
     METRIC_EGRESS,   /* struct sample_egress, label egress */
+    METRIC_SHARD,    /* struct sample_shard, label shard */
 };
 
 /* What the field is. */

@@ -20,6 +20,7 @@ static const char *const peers[SAMPLE_PEERS] = {"client", "function"};
 #define OF_FUNCTION(field)                                                                         \
     .scope = METRIC_FUNCTION, .offset = offsetof(struct sample_function, field)
 #define OF_EGRESS(field) .scope = METRIC_EGRESS, .offset = offsetof(struct sample_egress, field)
+#define OF_SHARD(field) .scope = METRIC_SHARD, .offset = offsetof(struct sample_shard, field)
 #define ARRAY(word, values)                                                                        \
     .form = METRIC_ARRAY, .label = (word), .label_values = (values),                               \
     .label_count = sizeof(values) / sizeof((values)[0])
@@ -155,6 +156,24 @@ const struct metric metrics_table[] = {
      "Records of an egress not yet taken.", OF_EGRESS(waiting_records)},
     {"holdfast_egress_waiting_bytes", METRIC_GAUGE, "bytes", "Bytes of the records not yet taken.",
      OF_EGRESS(waiting_bytes)},
+
+    {"holdfast_shard_records", METRIC_GAUGE, "records",
+     "Records of the shard since it was new: the number of its newest.", OF_SHARD(records)},
+    {"holdfast_shard_durable_records", METRIC_GAUGE, "records",
+     "The same of those that are durable.", OF_SHARD(durable_records)},
+    {"holdfast_shard_keys", METRIC_GAUGE, "addresses", "Addresses of the shard that have state.",
+     OF_SHARD(keys)},
+    {"holdfast_shard_mailbox_messages", METRIC_GAUGE, "messages",
+     "Messages that wait in mailboxes of the shard.", OF_SHARD(mailbox_messages)},
+    {"holdfast_shard_memory_used_bytes", METRIC_GAUGE, "bytes",
+     "Bytes in use of the shard's part of the memory budget.", OF_SHARD(memory_used_bytes)},
+    {"holdfast_shard_parcels_sent_total", METRIC_COUNTER, "parcels",
+     "Messages, replies and egress records given to other shards, repetitions included.",
+     OF_SHARD(parcels_sent)},
+    {"holdfast_shard_parcels_received_total", METRIC_COUNTER, "parcels",
+     "Messages, replies and egress records taken from other shards.", OF_SHARD(parcels_received)},
+    {"holdfast_shard_parcels_waiting", METRIC_GAUGE, "parcels",
+     "Of those for other shards: not yet durable there.", OF_SHARD(parcels_waiting)},
 
     {"holdfast_connections", METRIC_GAUGE, "connections",
      "Open connections by who is at the other end.", OF_PROCESS(connections), ARRAY("peer", peers)},

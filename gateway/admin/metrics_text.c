@@ -159,6 +159,20 @@ static void build_line(struct buffer *out, const struct metric *metric,
     text_append(out, "} 1\n");
 }
 
+static void shard_lines(struct buffer *out, struct line *line, const struct admin_sample *sample)
+{
+    struct buffer number;
+    buffer_init(&number);
+    for (size_t i = 0; i < sample->shard_count; i++) {
+        buffer_clear(&number);
+        text_decimal(&number, i);
+        line->scope = (struct label){"shard", buffer_span(&number)};
+        field_lines(out, line, &sample->shards[i]);
+    }
+    if (number.failed) out->failed = true;
+    buffer_close(&number);
+}
+
 static void scope_lines(struct buffer *out, const struct metric *metric,
                         const struct admin_sample *sample)
 {
@@ -177,6 +191,7 @@ static void scope_lines(struct buffer *out, const struct metric *metric,
             field_lines(out, &line, &sample->egresses[i]);
         }
         break;
+    case METRIC_SHARD: shard_lines(out, &line, sample); break;
     }
 }
 
@@ -215,6 +230,7 @@ static void append_labels(struct buffer *out, const struct metric *metric)
 {
     const char *scope = metric->scope == METRIC_FUNCTION ? "function"
                         : metric->scope == METRIC_EGRESS ? "egress"
+                        : metric->scope == METRIC_SHARD  ? "shard"
                                                          : NULL;
     if (metric->form == METRIC_BUILD)
         text_append(out, "`version`, `commit`, `compiler`, `options`");
@@ -239,7 +255,8 @@ void metrics_document(struct buffer *out)
                      "series never grows with keys: `function` is a target of module.yaml (a name, "
                      "or a namespace and a\n"
                      "star with all that it serves), `egress` is an egress of module.yaml or a "
-                     "topic of the playground.\n"
+                     "topic of the playground,\n`shard` a number below --shards. What has no "
+                     "label `shard` is the sum over all of them.\n"
                      "Counters begin at 0 when the process starts.\n\n"
                      "| metric | type | unit | labels | meaning |\n"
                      "|---|---|---|---|---|\n");

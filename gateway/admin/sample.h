@@ -1,7 +1,7 @@
 /*
  * What the gateway measures of itself at one moment: plain numbers that the app gathers from all
  * rooms. The table in metrics_table.c turns them into /metrics. Nothing here grows with keys: rows
- * are as many as module.yaml has function targets and egresses, or as this program has kinds.
+ * are as many as there are function targets, egresses and shards, or as this program has kinds.
  */
 #ifndef HOLDFAST_ADMIN_SAMPLE_H
 #define HOLDFAST_ADMIN_SAMPLE_H
@@ -47,6 +47,18 @@ struct sample_function {
     uint64_t parked_addresses;
     uint64_t keys;    /* addresses with state */
     uint64_t circuit; /* enum sample_circuit */
+};
+
+/* One shard; its place in the array is its number. */
+struct sample_shard {
+    uint64_t records; /* of its journal, ever */
+    uint64_t durable_records;
+    uint64_t keys;
+    uint64_t mailbox_messages;
+    uint64_t memory_used_bytes;
+    uint64_t parcels_sent;
+    uint64_t parcels_received;
+    uint64_t parcels_waiting;
 };
 
 /* One lane: an egress of module.yaml, or a topic of the playground's. */
@@ -109,6 +121,8 @@ struct admin_sample {
     size_t function_count;
     const struct sample_egress *egresses; /* valid until the next sample */
     size_t egress_count;
+    const struct sample_shard *shards; /* the same */
+    size_t shard_count;
 
     uint64_t journal_bytes;                /* on disk, not yet trimmed */
     uint64_t journal_written_bytes;        /* ever */

@@ -71,9 +71,7 @@ static size_t event_spans(struct shard_event *event, struct span *spans[SPANS_MA
     case EVENT_RESPONSE:
     case EVENT_DURABLE:
     case EVENT_SIGNAL:
-    case EVENT_CUT:
     case EVENT_TICK:
-    case EVENT_SIGNAL:
     case EVENT_CUT: break;
     }
     CHECK(false);

@@ -1,49 +1,39 @@
 /*
  * Between an I/O thread and the engine's: events go one way, answers the other, each copied into
- * one block and handed over by a lock-free stack and a wake-up per loop turn. The edges in the I/O
- * thread see an ordinary port.
+ * one block and put into the other thread's inbox, which is woken once per loop turn. The edges in
+ * the I/O thread see an ordinary port.
  */
 #ifndef HOLDFAST_APP_BRIDGE_H
 #define HOLDFAST_APP_BRIDGE_H
 
+#include "app/inbox.h"
 #include "base/memory.h"
 #include "base/table.h"
-#include "os/loop.h"
 #include "shard/port.h"
-
-#include <stdatomic.h>
-
-struct parcel;
-
-/* Many may push; one takes all. */
-struct parcels {
-    _Atomic(struct parcel *) newest;
-    struct loop_signal arrived;
-    struct loop *loop; /* of the one who takes */
-    bool unsent;       /* pushed since the last wake-up; of the one who pushes */
-};
 
 struct bridge {
     /* in the I/O thread */
-    struct port port; /* first */
-    struct parcels answers;
+    struct port port;     /* first */
+    struct inbox *io;     /* borrowed: where answers arrive */
     struct table waiting; /* seats, by ticket */
     struct memory io_memory;
     uint64_t next_ticket;
+    bool asked; /* events were put since the engine was last woken */
     struct loop_turn_end io_turn_end;
     /* in the engine's thread */
-    struct port *engine; /* borrowed */
-    struct parcels events;
-    struct table proxies; /* by ticket */
+    struct port *engine;        /* borrowed */
+    struct inbox *engine_inbox; /* borrowed: where events arrive */
+    struct table proxies;       /* by ticket */
     struct memory engine_memory;
+    bool answered; /* answers were put since the I/O thread was last woken */
     struct loop_turn_end engine_turn_end;
 };
 
-/* Both loops must exist; neither may be running yet. ERROR_MEMORY, ERROR_IO. */
-int bridge_open(struct bridge *bridge, struct loop *io_loop, struct loop *engine_loop,
-                struct port *engine) MUST_USE;
-/* When both threads have stopped using it. The engine still lives, and hears of those who waited
-   that they have gone. */
+/* Neither loop may be running yet. */
+void bridge_open(struct bridge *bridge, struct inbox *io, struct inbox *engine_inbox,
+                 struct port *engine);
+/* When no thread puts anything into either inbox any more: what lies there is dropped. The engine
+   still lives, and hears of those who waited that they have gone. */
 void bridge_close(struct bridge *bridge);
 
 #endif

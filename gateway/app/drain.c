@@ -31,25 +31,50 @@ void drain_begin(struct gateway *gateway)
     look_again(gateway);
 }
 
+/* Of all shards together. */
+struct rest {
+    uint64_t waiters, sent;
+    bool durable;
+};
+
+static struct rest what_is_left(struct gateway *gateway)
+{
+    struct rest rest = {.durable = true};
+    for (uint32_t i = 0; i < gateway->crew.count; i++) {
+        struct station_sight sight;
+        station_look(&gateway->crew.stations[i], &sight);
+        rest.waiters += sight.waiters;
+        rest.sent += sight.sent;
+        if (sight.durable < sight.seq) rest.durable = false;
+    }
+    return rest;
+}
+
+static void commit_all(struct gateway *gateway)
+{
+    for (uint32_t i = 0; i < gateway->crew.count; i++)
+        journal_commit(gateway->crew.stations[i].engine.journal);
+}
+
 void drain_turn(struct gateway *gateway)
 {
     if (gateway->drain == DRAIN_NOT || gateway->stop) return;
-    struct shard_metrics metrics;
-    shard_metrics(gateway->engine.shard, &metrics);
+    struct rest rest = what_is_left(gateway);
     int64_t spent_us = loop_now_us(&gateway->loop) - gateway->drain_begun_us;
     int64_t most_us = gateway->settings.gateway.drain_ms * 1000;
-    if (gateway->drain == DRAIN_WAITERS && (metrics.waiters == 0 || spent_us > most_us * 3 / 4)) {
+    bool stopped_now = false;
+    if (gateway->drain == DRAIN_WAITERS && (rest.waiters == 0 || spent_us > most_us * 3 / 4) &&
+        wiring_stop_dispatch(gateway)) {
         gateway->drain = DRAIN_CALLS;
-        wiring_stop_dispatch(gateway);
+        stopped_now = gateway->crew.threaded; /* what was seen of the engines is older than that */
     }
-    bool done = gateway->drain == DRAIN_CALLS && metrics.sent == 0 &&
-                journal_durable(gateway->engine.journal) == metrics.seq;
+    bool done = gateway->drain == DRAIN_CALLS && !stopped_now && rest.sent == 0 && rest.durable;
     if (done || spent_us >= most_us) {
-        LOG(LOG_INFO, "drained", LOG_NUMBER("calls_dropped", metrics.sent),
+        LOG(LOG_INFO, "drained", LOG_UNSIGNED("calls_dropped", rest.sent),
             LOG_NUMBER("ms", spent_us / 1000));
         gateway->stop = true;
         return;
     }
-    if (gateway->drain == DRAIN_CALLS) journal_commit(gateway->engine.journal);
+    if (gateway->drain == DRAIN_CALLS) commit_all(gateway);
     if (!gateway->drain_timer.set) look_again(gateway);
 }

@@ -66,10 +66,20 @@ static void answer(const struct shard_update *update)
     }
 }
 
+/* What is in signals is durable already. */
+static void carry(struct engine *engine, const struct shard_update *update)
+{
+    for (size_t i = 0; i < update->signal_count; i++) {
+        struct shard_signal signal = shard_update_signal(update, i);
+        engine->options.carry(engine->options.carry_context, &signal);
+    }
+}
+
 static bool is_empty(const struct shard_update *update)
 {
     return update->record_count == 0 && update->invocation_count == 0 &&
-           update->answer_count == 0 && !update->commit_wanted;
+           update->answer_count == 0 && update->signal_count == 0 && update->cut_begun == 0 &&
+           !update->commit_wanted;
 }
 
 /* Answers may lead to new events, whose updates go out in the next round. */
@@ -83,7 +93,9 @@ static void send_out(struct engine *engine)
         for (size_t i = 0; i < update->invocation_count; i++)
             invoke_call(engine->invoke, update->invocations[i]);
         if (update->commit_wanted) engine->commit_waits = true;
+        carry(engine, update);
         answer(update);
+        if (update->cut_begun != 0) savepart_begun(&engine->savepart, update->cut_begun);
         shard_update_clear(update);
         update = &engine->updates[engine->filling];
     }
@@ -93,7 +105,7 @@ static void send_out(struct engine *engine)
  * them time. */
 static void commit_now(struct engine *engine)
 {
-    if (!shard_only_waits(engine->shard, INLINE_WAITERS_MAX)) {
+    if (engine->options.commits_apart || !shard_only_waits(engine->shard, INLINE_WAITERS_MAX)) {
         journal_commit(engine->journal);
         return;
     }
@@ -153,6 +165,7 @@ static void turn_ended(struct loop_turn_end *turn_end)
     commit(engine);
     send_out(engine); /* what an inline commit has released */
     if (engine->failed) return;
+    savepart_turn(&engine->savepart);
     snapshotter_turn(&engine->snapshotter);
     set_tick(engine);
 }
@@ -250,6 +263,7 @@ static int recover(struct engine *engine, struct errmsg *errmsg)
         error = snapshots_load(engine->snapshotter.snapshots, load_block, &recovery, errmsg);
     if (error != 0) goto close_snapshots;
     struct journal_options journal = {.directory = engine->options.directory,
+                                      .shard = engine->options.shard,
                                       .segment_size = (size_t)16 << 20,
                                       .changed = journal_changed,
                                       .changed_context = engine,
@@ -284,7 +298,13 @@ int engine_open(struct engine *engine, const struct engine_options *options, str
         errmsg_set(errmsg, error, "out of memory");
         goto close_signal;
     }
-    error = recover(engine, errmsg);
+    savepart_init(&engine->savepart, engine);
+    error = shard_place(engine->shard, options->shard,
+                        options->shard_count == 0 ? 1 : options->shard_count);
+    if (error != 0)
+        errmsg_set(errmsg, error, "out of memory");
+    else
+        error = recover(engine, errmsg);
     if (error != 0) goto close_shard;
     error = shard_start(engine->shard);
     /* Before the invoke room's own: what this one dispatches leaves in the same turn. */
@@ -317,9 +337,22 @@ int engine_configure(struct engine *engine, const struct shard_config *config)
     return engine->failed ? ERROR_MEMORY : 0;
 }
 
+void engine_take_signal(struct engine *engine, const struct shard_signal *signal)
+{
+    struct shard_event event = {.kind = EVENT_SIGNAL, .signal = *signal};
+    submit(&engine->port, &event);
+}
+
+void engine_cut(struct engine *engine, uint64_t cut)
+{
+    struct shard_event event = {.kind = EVENT_CUT, .cut = cut};
+    if (shard_cut_known(engine->shard) < cut) submit(&engine->port, &event);
+}
+
 void engine_close(struct engine *engine)
 {
     invoke_close(engine->invoke);
+    (void)savepart_drop(&engine->savepart);
     loop_timer_clear(engine->loop, &engine->tick);
     loop_timer_clear(engine->loop, &engine->lazy_commit);
     list_remove(&engine->turn_end.link);

@@ -7,6 +7,7 @@
 #define HOLDFAST_APP_ENGINE_H
 
 #include "admin/histogram.h"
+#include "app/savepart.h"
 #include "app/snapshotter.h"
 #include "invoke/invoke.h"
 #include "os/loop.h"
@@ -17,12 +18,19 @@
 struct engine_options {
     const char *directory;
     struct loop *loop;
+    uint32_t shard;          /* which, of how many */
+    uint32_t shard_count;    /* 0 is taken as 1 */
+    bool commits_apart;      /* never waits for the disk itself: others need it to go on */
     uint64_t snapshot_bytes; /* of journal that start a snapshot */
     int64_t snapshot_every_ms;
     /* The engine cannot go on: a failed disk, no memory. The process must end without another word.
      */
     void (*failed)(void *context, const char *why);
     void *failed_context;
+    /* To shard `signal->peer`, which gets it as EVENT_SIGNAL. What it points to is borrowed. NULL
+       with one shard. */
+    void (*carry)(void *context, const struct shard_signal *signal);
+    void *carry_context;
 };
 
 struct engine {
@@ -33,6 +41,7 @@ struct engine {
     struct journal *journal;
     struct invoke *invoke;
     struct snapshotter snapshotter;
+    struct savepart savepart;
     struct shard_update updates[2]; /* one is filled while the other goes out */
     int filling;
     bool failed;
@@ -58,6 +67,10 @@ int engine_open(struct engine *engine, const struct engine_options *options,
 void engine_flush(struct engine *engine);
 /* Once, and again at each reload: engine_flush and the invoke room first. */
 int engine_configure(struct engine *engine, const struct shard_config *config) MUST_USE;
+/* From another shard, as it came with update.signals. */
+void engine_take_signal(struct engine *engine, const struct shard_signal *signal);
+/* Joins a savepoint, unless a signal has brought it already. */
+void engine_cut(struct engine *engine, uint64_t cut);
 /* Calls in flight are dropped, what is accepted is committed. */
 void engine_close(struct engine *engine);
 

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-/* ---- Who may do what; tokens and topics are replaced by a reload in the engine's thread ---- */
+/* ---- Who may do what; tokens and topics are replaced by a reload in the gateway's thread ---- */
 
 static bool allowed(struct gateway *gateway, struct http_request *request, enum token_verb verb,
                     struct span name_space)
@@ -200,18 +200,30 @@ int front_open_thread(struct front *front, struct gateway *gateway, const struct
     if (error != 0) return errmsg_set(errmsg, error, "cannot make an event loop");
     error = server_open(&front->server, front->loop, &gateway->limits, errmsg);
     if (error != 0) goto close_loop;
-    error = bridge_open(&front->bridge, front->loop, &gateway->loop, &gateway->engine.port);
-    if (error == 0) error = loop_signal_init(front->loop, &front->ordered, order_came);
+    error = inbox_open(&front->inbox, front->loop);
     if (error != 0) {
         errmsg_set(errmsg, error, "cannot make an event descriptor");
         goto close_server;
     }
-    front->port = &front->bridge.port;
+    error = way_open(&front->way, &front->inbox, &gateway->crew);
+    if (error != 0) {
+        errmsg_set(errmsg, error, "out of memory");
+        goto close_inbox;
+    }
+    error = loop_signal_init(front->loop, &front->ordered, order_came);
+    if (error != 0) {
+        errmsg_set(errmsg, error, "cannot make an event descriptor");
+        goto close_way;
+    }
+    front->port = front->way.port;
     start_edges(front);
     error = listen_all(front, first, errmsg);
     if (error == 0) return 0;
     loop_signal_close(front->loop, &front->ordered);
-    bridge_close(&front->bridge);
+close_way:
+    way_close(&front->way);
+close_inbox:
+    inbox_close(&front->inbox);
 close_server:
     server_close(front->server);
 close_loop:
@@ -261,6 +273,7 @@ void front_close(struct front *front)
     ingress_close(&front->ingress);
     if (!front->threaded) return;
     loop_signal_close(front->loop, &front->ordered);
-    bridge_close(&front->bridge);
+    way_close(&front->way);
+    inbox_close(&front->inbox);
     loop_close(front->loop);
 }

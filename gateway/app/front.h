@@ -1,12 +1,11 @@
 /*
  * The data side in one thread: listeners, HTTP, and the edges that turn requests into events.
- * Without I/O threads there is one, in the engine's thread; with them there is one per thread,
- * behind a bridge.
+ * Without I/O threads there is one, in the gateway's thread; with them there is one per thread.
  */
 #ifndef HOLDFAST_APP_FRONT_H
 #define HOLDFAST_APP_FRONT_H
 
-#include "app/bridge.h"
+#include "app/way.h"
 #include "config/settings.h"
 #include "egress/egress.h"
 #include "egress/playground.h"
@@ -19,7 +18,7 @@ enum { FRONT_LISTENERS_MAX = 8, FRONTS_MAX = 64 };
 
 struct gateway;
 
-/* What the engine's thread tells an I/O thread; read at its next turn. */
+/* What the gateway's thread tells an I/O thread; read at its next turn. */
 struct front_orders {
     atomic_bool draining;
     atomic_bool disk_full;
@@ -47,11 +46,12 @@ struct front {
     bool ended;
     pthread_t thread;
     struct loop own_loop;
-    struct bridge bridge;
+    struct inbox inbox;
+    struct way way;
     struct loop_signal ordered;
 };
 
-/* In the engine's thread: `loop`, `server` and `port` are borrowed. */
+/* In the gateway's thread: `loop`, `server` and `port` are borrowed. */
 int front_open(struct front *front, struct gateway *gateway, struct loop *loop,
                struct server *server, struct port *port, struct errmsg *errmsg) MUST_USE;
 /* In a thread of its own, sharing the sockets of `first` (NULL: this is the first). The thread
@@ -59,7 +59,7 @@ int front_open(struct front *front, struct gateway *gateway, struct loop *loop,
 int front_open_thread(struct front *front, struct gateway *gateway, const struct front *first,
                       struct errmsg *errmsg) MUST_USE;
 int front_start(struct front *front) MUST_USE;
-/* From the engine's thread: what the gateway says of drain and disk has changed. */
+/* From the gateway's thread: what the gateway says of drain and disk has changed. */
 void front_order(struct front *front);
 /* Ends the thread, if there is one, and what it served; the engine must still live. */
 void front_stop(struct front *front);

@@ -1,5 +1,7 @@
 #include "app/gateway.h"
 
+#include "app/restore.h"
+#include "app/shard_files.h"
 #include "app/state.h"
 #include "os/file.h"
 #include "os/log.h"
@@ -91,11 +93,28 @@ static void warn_of_restart(const struct gateway *gateway, const struct gateway_
     warn_if(differs(now->listen, next->listen), "listen");
     warn_if(differs(now->admin, next->admin), "admin");
     warn_if(now->workers != next->workers, "workers");
+    warn_if(now->shards != next->shards, "shards");
     warn_if(now->snapshot_every_ms != next->snapshot_every_ms, "snapshotEvery");
     warn_if(now->snapshot_bytes != next->snapshot_bytes, "snapshotBytes");
     warn_if(differs(now->tls_cert, next->tls_cert) || differs(now->tls_key, next->tls_key) ||
                 differs(now->tls_client_ca, next->tls_client_ca),
             "tls");
+}
+
+/* The engines stand still. */
+static int take_over(struct gateway *gateway, const struct settings *settings,
+                     struct tokens *tokens, struct errmsg *errmsg)
+{
+    /* Answers may ask for the lock. */
+    for (uint32_t i = 0; i < gateway->crew.count; i++)
+        engine_flush(&gateway->crew.stations[i].engine);
+    pthread_rwlock_wrlock(&gateway->shared);
+    int error = check_reload(gateway, settings, errmsg);
+    if (error == 0) error = load_tokens(tokens, settings, errmsg);
+    if (error == 0) error = wiring_configure(gateway, settings, errmsg);
+    if (error == 0) use_tokens(gateway, tokens, settings);
+    pthread_rwlock_unlock(&gateway->shared);
+    return error;
 }
 
 /* SIGHUP: what is wrong with the new files is told, and the old ones stay in force. */
@@ -111,13 +130,13 @@ static void reload(struct gateway *gateway)
     }
     struct tokens tokens;
     tokens_init(&tokens);
-    engine_flush(&gateway->engine); /* answers may ask for the lock */
-    pthread_rwlock_wrlock(&gateway->shared);
-    int error = check_reload(gateway, &settings, &errmsg);
-    if (error == 0) error = load_tokens(&tokens, &settings, &errmsg);
-    if (error == 0) error = wiring_configure(gateway, &settings, &errmsg);
-    if (error == 0) use_tokens(gateway, &tokens, &settings);
-    pthread_rwlock_unlock(&gateway->shared);
+    int error = crew_pause(&gateway->crew)
+                    ? 0
+                    : errmsg_set(&errmsg, ERROR_TIMEOUT, "a shard did not come to it in time");
+    if (error == 0) {
+        error = take_over(gateway, &settings, &tokens, &errmsg);
+        crew_resume(&gateway->crew);
+    }
     tokens_close(&tokens);
     if (error != 0) {
         LOG(LOG_ERROR, "reload_failed", LOG_TEXT("why", errmsg.text));
@@ -151,22 +170,23 @@ static void signal_came(struct signals *signals, int number)
 static bool is_disk_full(struct gateway *gateway)
 {
     struct journal_metrics journal;
-    struct shard_metrics shard;
+    struct station_sight sight;
     struct errmsg errmsg;
-    uint64_t room;
-    journal_metrics(gateway->engine.journal, &journal);
-    if (journal.full) return true;
+    uint64_t room, kept = 0;
+    for (uint32_t i = 0; i < gateway->crew.count; i++) {
+        struct station *station = &gateway->crew.stations[i];
+        journal_metrics(station->engine.journal, &journal);
+        if (journal.full) return true;
+        station_look(station, &sight);
+        kept += sight.memory_bytes + ROOM_KEPT_BYTES;
+    }
     if (directory_room(gateway->settings.gateway.data, &room, &errmsg) != 0) return false;
-    shard_metrics(gateway->engine.shard, &shard);
-    uint64_t kept = shard.memory_bytes + ROOM_KEPT_BYTES;
     return room < (gateway->disk_full ? kept + kept / 4 : kept);
 }
 
 static bool is_disk_hanging(struct gateway *gateway)
 {
-    struct journal_metrics journal;
-    journal_metrics(gateway->engine.journal, &journal);
-    return journal.sync_running_us >= HANGING_US;
+    return crew_sync_hangs_us(&gateway->crew) >= HANGING_US;
 }
 
 static void look_again(struct loop_timer *timer)
@@ -181,15 +201,16 @@ static void turn_ended(struct loop_turn_end *turn_end)
     drain_turn(gateway);
     /* What is not durable yet, or refused, is looked at again even if nothing else turns the loop.
      */
-    bool pending = journal_durable(gateway->engine.journal) < shard_seq(gateway->engine.shard) ||
-                   gateway->disk_full || gateway->disk_hangs;
+    bool pending = crew_watch(&gateway->crew, gateway->disk_full || gateway->disk_hangs);
     if (pending && !gateway->look_timer.set)
         loop_timer_set(&gateway->loop, &gateway->look_timer, now_us + LOOK_WHILE_PENDING_US);
     if (now_us - gateway->looked_us < LOOK_US) return;
     gateway->looked_us = now_us;
     bool full = is_disk_full(gateway);
     bool hangs = is_disk_hanging(gateway);
-    gateway->engine.snapshotter.pressed = full;
+    for (uint32_t i = 0; i < gateway->crew.count; i++)
+        atomic_store_explicit(&gateway->crew.stations[i].engine.snapshotter.pressed, full,
+                              memory_order_relaxed);
     if (full == gateway->disk_full && hangs == gateway->disk_hangs) return;
     if (full != gateway->disk_full) LOG_BARE(LOG_WARN, full ? "disk_full" : "disk_has_room");
     if (hangs != gateway->disk_hangs) LOG_BARE(LOG_WARN, hangs ? "disk_hangs" : "disk_answers");
@@ -215,37 +236,104 @@ static int run(struct gateway *gateway)
 static int tell(const char *event, int error, const struct errmsg *errmsg)
 {
     LOG(LOG_ERROR, event, LOG_TEXT("why", errmsg->text[0] == 0 ? error_text(error) : errmsg->text));
+    if (error == ERROR_REFUSED) return EXIT_USAGE;
     return error == ERROR_DAMAGED || error == ERROR_NEWER_FORMAT ? EXIT_DAMAGED : EXIT_FAILED;
 }
 
-static int open_engine(struct gateway *gateway, struct errmsg *errmsg)
+static int settle(struct gateway *gateway, uint32_t *count, struct errmsg *errmsg)
 {
     const struct gateway_settings *settings = &gateway->settings.gateway;
-    struct engine_options options = {.directory = settings->data,
-                                     .loop = &gateway->loop,
-                                     .snapshot_bytes = settings->snapshot_bytes,
-                                     .snapshot_every_ms = settings->snapshot_every_ms,
-                                     .failed = engine_failed,
-                                     .failed_context = gateway};
-    int error = engine_open(&gateway->engine, &options, errmsg);
+    const char *savepoint = flags_text(gateway->options->flags, "--restore", NULL);
+    bool given = settings->origins[GATEWAY_SHARDS].kind != ORIGIN_DEFAULT;
+    int error = savepoint == NULL
+                    ? 0
+                    : restore(savepoint, settings->data, given ? settings->shards : 0, errmsg);
     if (error != 0) return error;
-    LOG(LOG_INFO, "recovered", LOG_TEXT("data", settings->data),
-        LOG_UNSIGNED("seq", shard_seq(gateway->engine.shard)),
-        LOG_NUMBER("epoch", shard_epoch(gateway->engine.shard)),
-        LOG_UNSIGNED("records", gateway->engine.recovery_records),
-        LOG_NUMBER("ms", gateway->engine.recovery_us / 1000));
-    return 0;
+    return shard_files_settle(settings->data, settings->shards, given, count, &gateway->lock,
+                              errmsg);
 }
 
-/* Each step leaves what is open to its successor's failure: labels named after what they undo. */
+static int open_crew(struct gateway *gateway, struct errmsg *errmsg)
+{
+    const struct gateway_settings *settings = &gateway->settings.gateway;
+    struct crew_options options = {.data = settings->data,
+                                   .loop = &gateway->loop,
+                                   .inbox = &gateway->inbox,
+                                   .snapshot_bytes = settings->snapshot_bytes,
+                                   .snapshot_every_ms = settings->snapshot_every_ms,
+                                   .failed = engine_failed,
+                                   .failed_context = gateway};
+    int error = settle(gateway, &options.count, errmsg);
+    if (error != 0) return error;
+    error = crew_open(&gateway->crew, &options, errmsg);
+    if (error != 0) goto release_lock;
+    gateway->port = &gateway->crew.stations[0].engine.port;
+    if (!gateway->crew.threaded) return 0;
+    error = way_open(&gateway->way, &gateway->inbox, &gateway->crew);
+    if (error == 0) {
+        gateway->port = gateway->way.port;
+        return 0;
+    }
+    errmsg_set(errmsg, error, "out of memory");
+    crew_close(&gateway->crew);
+release_lock:
+    shard_files_release(gateway->lock);
+    return error;
+}
+
+static void close_crew(struct gateway *gateway)
+{
+    if (gateway->crew.threaded) way_close(&gateway->way);
+    crew_close(&gateway->crew);
+    shard_files_release(gateway->lock);
+}
+
 /* What `holdfast check` has to find in the directory now. */
 static void tell_end(const struct gateway *gateway)
 {
-    struct shard *shard = gateway->engine.shard;
-    LOG(LOG_INFO, "stopped", LOG_UNSIGNED("seq", shard_seq(shard)),
-        LOG_HEX("digest", shard_digest(shard)));
+    for (uint32_t i = 0; i < gateway->crew.count; i++) {
+        struct shard *shard = gateway->crew.stations[i].engine.shard;
+        LOG(LOG_INFO, "stopped", LOG_NUMBER("shard", i), LOG_UNSIGNED("seq", shard_seq(shard)),
+            LOG_HEX("digest", shard_digest(shard)));
+    }
 }
 
+static int open_loop(struct gateway *gateway)
+{
+    int error = loop_init(&gateway->loop);
+    if (error != 0) return error;
+    error = inbox_open(&gateway->inbox, &gateway->loop);
+    if (error == 0) {
+        error = signals_open(&gateway->signals, &gateway->loop, signal_came);
+        if (error == 0) return 0;
+        inbox_close(&gateway->inbox);
+    }
+    loop_close(&gateway->loop);
+    return error;
+}
+
+static void close_loop(struct gateway *gateway)
+{
+    signals_close(&gateway->signals);
+    inbox_close(&gateway->inbox);
+    loop_close(&gateway->loop);
+}
+
+static void serve(struct gateway *gateway, int *code)
+{
+    gateway->turn_end.run = turn_ended;
+    gateway->look_timer.expired = look_again;
+    loop_at_turn_end(&gateway->loop, &gateway->turn_end);
+    LOG(LOG_INFO, "ready", LOG_TEXT("version", HOLDFAST_VERSION),
+        LOG_NUMBER("shards", gateway->crew.count));
+    loop_touch(&gateway->loop);
+    *code = run(gateway);
+    crew_stop(&gateway->crew);
+    if (*code == EXIT_DONE) tell_end(gateway);
+    server_drain(gateway->server);
+}
+
+/* Each step leaves what is open to its successor's failure: labels named after what they undo. */
 static int start(struct gateway *gateway)
 {
     struct errmsg errmsg = {{0}};
@@ -256,23 +344,17 @@ static int start(struct gateway *gateway)
         .head_timeout_ms = 30000,
         .idle_timeout_ms = 60000};
     int code = EXIT_FAILED;
-    if (gateway->settings.gateway.shards > 1) {
-        LOG(LOG_ERROR, "start_failed",
-            LOG_TEXT("why", "this version runs one shard: leave --shards out, or set it to 1"));
-        return EXIT_USAGE;
-    }
     int error = load_tokens(&gateway->tokens, &gateway->settings, &errmsg);
     gateway->has_tokens = gateway->settings.gateway.token_file != NULL;
     if (error != 0) return tell("tokens_failed", error, &errmsg);
-    error = loop_init(&gateway->loop);
-    if (error == 0) error = signals_open(&gateway->signals, &gateway->loop, signal_came);
+    error = open_loop(gateway);
     if (error != 0) return tell("loop_failed", error, &errmsg);
     error = server_open(&gateway->server, &gateway->loop, &gateway->limits, &errmsg);
     if (error != 0) {
         code = tell("server_failed", error, &errmsg);
         goto close_loop;
     }
-    error = open_engine(gateway, &errmsg);
+    error = open_crew(gateway, &errmsg);
     if (error != 0) {
         code = tell("recovery_failed", error, &errmsg);
         goto close_server;
@@ -280,30 +362,24 @@ static int start(struct gateway *gateway)
     sources_init(gateway);
     error = wiring_configure(gateway, &gateway->settings, &errmsg);
     if (error == 0) error = wiring_listen(gateway, &errmsg);
-    if (error != 0) {
+    if (error == 0 && (error = crew_start(&gateway->crew)) != 0)
+        errmsg_set(&errmsg, error, "cannot start a thread for each shard");
+    if (error != 0)
         code = tell("start_failed", error, &errmsg);
-        goto close_engine;
-    }
-    gateway->turn_end.run = turn_ended;
-    gateway->look_timer.expired = look_again;
-    loop_at_turn_end(&gateway->loop, &gateway->turn_end);
-    LOG(LOG_INFO, "ready", LOG_TEXT("version", HOLDFAST_VERSION));
-    loop_touch(&gateway->loop);
-    code = run(gateway);
-    if (code == EXIT_DONE) tell_end(gateway);
-    server_drain(gateway->server);
-close_engine:
+    else
+        serve(gateway, &code);
     for (size_t i = 0; i < gateway->front_count; i++) front_stop(&gateway->fronts[i]);
     server_close(gateway->server);
+    savepoint_close(&gateway->savepoint);
     for (size_t i = 0; i < gateway->front_count; i++) front_close(&gateway->fronts[i]);
-    engine_close(&gateway->engine);
+    close_crew(gateway);
+    inbox_empty(&gateway->inbox);
     sources_close(gateway);
     gateway->server = NULL;
 close_server:
     if (gateway->server != NULL) server_close(gateway->server);
 close_loop:
-    signals_close(&gateway->signals);
-    loop_close(&gateway->loop);
+    close_loop(gateway);
     return code;
 }
 

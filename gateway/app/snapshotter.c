@@ -3,10 +3,7 @@
 #include "os/log.h"
 
 enum {
-    QUOTA_BYTES = 256 << 10, /* of blocks read per turn */
-    QUOTA_SLOTS = 512,       /* empty and kept slots cost too */
-    BACKLOG_MAX = 8 << 20,   /* given to the writer and not yet on disk */
-    POLL_US = 5000,
+    BEGIN_AGAIN_US = 10000,
     LOOK_US = 1000000,  /* how often the journal's size is looked at while it grows */
     AGAIN_US = 1000000, /* after a failure, twice as long after each further one */
     AGAIN_DOUBLINGS_MAX = 6,
@@ -55,8 +52,7 @@ static void tell(struct snapshotter *snapshotter, int error, const char *why)
 
 static void finish(struct snapshotter *snapshotter)
 {
-    shard_cut_end(engine_of(snapshotter)->shard);
-    snapshotter->phase = SNAPSHOTTER_IDLE;
+    if (!snapshotter->barred) shard_cut_end(engine_of(snapshotter)->shard);
     snapshotter->took_us = clock_mono_us() - snapshotter->begun_us;
 }
 
@@ -68,61 +64,21 @@ static void give_up(struct snapshotter *snapshotter, const char *why)
     snapshotter->failed++;
     snapshotter->failed_in_row++;
     snapshotter->not_before_us = clock_mono_us() + ((int64_t)AGAIN_US << doublings);
-    LOG(LOG_WARN, "snapshot_failed", LOG_NUMBER("seq", snapshotter->cut_seq), LOG_TEXT("why", why));
+    LOG(LOG_WARN, "snapshot_failed", LOG_UNSIGNED("seq", snapshotter->copier.cut_seq),
+        LOG_TEXT("why", why));
     tell(snapshotter, ERROR_IO, why);
 }
 
 static void begin(struct snapshotter *snapshotter)
 {
-    struct shard *shard = engine_of(snapshotter)->shard;
-    snapshotter->begun_us = snapshotter->last_us = clock_mono_us();
-    snapshotter->cut_seq = shard_seq(shard);
-    struct snapshot_info info = {.seq = shard_seq(shard),
-                                 .lineage = shard_lineage(shard),
-                                 .epoch = shard_epoch(shard),
-                                 .created_ms = clock_wall_us() / 1000};
-    int error = shard_cut_begin(shard, snapshotter->newest.seq);
-    if (error == 0) error = snapshot_begin(snapshotter->snapshots, &info);
-    if (error != 0) {
-        give_up(snapshotter, error_text(error));
-        return;
-    }
-    snapshotter->phase = SNAPSHOTTER_READING;
-}
-
-/* The journal carries the cut: nothing of it may be published before the records it rests on. */
-static void ask_for_commit(struct snapshotter *snapshotter)
-{
     struct engine *engine = engine_of(snapshotter);
-    snapshotter->phase = SNAPSHOTTER_SYNCING;
-    if (journal_durable(engine->journal) < snapshotter->cut_seq) journal_commit(engine->journal);
-}
-
-static void read_blocks(struct snapshotter *snapshotter)
-{
-    struct shard *shard = engine_of(snapshotter)->shard;
-    size_t bytes = 0;
-    for (int i = 0; i < QUOTA_SLOTS && bytes < QUOTA_BYTES; i++) {
-        if (snapshot_backlog(snapshotter->snapshots) > BACKLOG_MAX) return;
-        struct cut_block block;
-        if (!shard_cut_next(shard, &block)) {
-            if (!shard_cut_failed(shard)) {
-                ask_for_commit(snapshotter);
-                return;
-            }
-            snapshot_abort(snapshotter->snapshots);
-            give_up(snapshotter, "out of memory");
-            return;
-        }
-        bytes += block.bytes.size;
-        if (block.keep) {
-            snapshot_keep(snapshotter->snapshots, block.block);
-        } else if (snapshot_write(snapshotter->snapshots, block.block, block.bytes) != 0) {
-            snapshot_abort(snapshotter->snapshots);
-            give_up(snapshotter, "out of memory");
-            return;
-        }
-    }
+    snapshotter->begun_us = snapshotter->last_us = clock_mono_us();
+    int error = shard_cut_begin(engine->shard, snapshotter->newest.seq);
+    if (error == 0) error = copier_begin(&snapshotter->copier, engine, snapshotter->snapshots);
+    if (error == ERROR_IN_USE) /* one that was given up is still at its last write */
+        shard_cut_end(engine->shard);
+    else if (error != 0)
+        give_up(snapshotter, error_text(error));
 }
 
 static void published(struct snapshotter *snapshotter, const struct snapshot_info *info)
@@ -139,18 +95,6 @@ static void published(struct snapshotter *snapshotter, const struct snapshot_inf
     tell(snapshotter, 0, "");
 }
 
-/* A failure of the writer shows in any phase. */
-static void poll(struct snapshotter *snapshotter)
-{
-    struct snapshot_info info = {0};
-    struct errmsg errmsg = {{0}};
-    enum snapshot_state state = snapshot_poll(snapshotter->snapshots, &info, &errmsg);
-    if (state == SNAPSHOT_FAILED)
-        give_up(snapshotter, errmsg.text);
-    else if (state == SNAPSHOT_PUBLISHED)
-        published(snapshotter, &info);
-}
-
 static bool is_due(struct snapshotter *snapshotter)
 {
     struct engine *engine = engine_of(snapshotter);
@@ -161,7 +105,9 @@ static bool is_due(struct snapshotter *snapshotter)
     if (now_us < snapshotter->not_before_us) return false;
     if (options->every_ms > 0 && now_us - snapshotter->last_us >= options->every_ms * 1000)
         return true;
-    if (snapshotter->pressed && now_us - snapshotter->last_us >= PRESSED_US) return true;
+    if (atomic_load_explicit(&snapshotter->pressed, memory_order_relaxed) &&
+        now_us - snapshotter->last_us >= PRESSED_US)
+        return true;
     if (options->journal_bytes == 0 || now_us - snapshotter->last_us < LOOK_US / 10) return false;
     struct journal_metrics metrics;
     journal_metrics(engine->journal, &metrics);
@@ -198,7 +144,7 @@ static void look(struct snapshotter *snapshotter)
     }
     if (is_due(snapshotter)) {
         begin(snapshotter);
-        set_timer(snapshotter, 0);
+        set_timer(snapshotter, snapshotter->copier.phase == COPIER_IDLE ? BEGIN_AGAIN_US : 0);
         return;
     }
     snapshotter->look_at_us = now_us + LOOK_US;
@@ -219,24 +165,31 @@ static void end(struct snapshotter *snapshotter)
 
 void snapshotter_turn(struct snapshotter *snapshotter)
 {
-    struct engine *engine = engine_of(snapshotter);
-    switch (snapshotter->phase) {
-    case SNAPSHOTTER_IDLE: look(snapshotter); return;
-    case SNAPSHOTTER_READING: read_blocks(snapshotter); break;
-    case SNAPSHOTTER_SYNCING:
-        if (journal_durable(engine->journal) < snapshotter->cut_seq) break;
-        snapshot_finish(snapshotter->snapshots);
-        snapshotter->phase = SNAPSHOTTER_PUBLISHING;
-        break;
-    case SNAPSHOTTER_PUBLISHING: break;
+    struct snapshot_info info = {0};
+    struct errmsg errmsg = {{0}};
+    if (snapshotter->copier.phase == COPIER_IDLE) {
+        if (!snapshotter->barred) look(snapshotter);
+        return;
     }
-    if (snapshotter->phase != SNAPSHOTTER_IDLE) poll(snapshotter);
-    if (snapshotter->phase == SNAPSHOTTER_READING)
-        set_timer(snapshotter, POLL_US / 10);
-    else if (snapshotter->phase != SNAPSHOTTER_IDLE)
-        set_timer(snapshotter, POLL_US);
-    else
-        end(snapshotter);
+    switch (copier_turn(&snapshotter->copier, &info, &errmsg)) {
+    case COPIER_GOES_ON: set_timer(snapshotter, copier_delay_us(&snapshotter->copier)); return;
+    case COPIER_PUBLISHED: published(snapshotter, &info); break;
+    case COPIER_FAILED: give_up(snapshotter, errmsg.text); break;
+    }
+    if (!snapshotter->barred) end(snapshotter);
+}
+
+void snapshotter_bar(struct snapshotter *snapshotter)
+{
+    snapshotter->barred = true;
+    /* What has been read whole needs the shard no more. */
+    if (snapshotter->copier.phase == COPIER_READING) copier_abort(&snapshotter->copier);
+}
+
+void snapshotter_unbar(struct snapshotter *snapshotter)
+{
+    snapshotter->barred = false;
+    set_timer(snapshotter, 0);
 }
 
 void snapshotter_now(struct snapshotter *snapshotter, struct snapshot_waiter *waiter)
@@ -254,9 +207,7 @@ void snapshotter_leave(struct snapshotter *snapshotter, struct snapshot_waiter *
 void snapshotter_close(struct snapshotter *snapshotter)
 {
     loop_timer_clear(engine_of(snapshotter)->loop, &snapshotter->timer);
-    if (snapshotter->phase != SNAPSHOTTER_IDLE) {
-        snapshot_abort(snapshotter->snapshots);
-        shard_cut_end(engine_of(snapshotter)->shard);
-    }
+    copier_abort(&snapshotter->copier);
+    shard_cut_end(engine_of(snapshotter)->shard);
     snapshots_close(snapshotter->snapshots);
 }

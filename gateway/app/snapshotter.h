@@ -5,6 +5,7 @@
 #ifndef HOLDFAST_APP_SNAPSHOTTER_H
 #define HOLDFAST_APP_SNAPSHOTTER_H
 
+#include "app/copier.h"
 #include "base/buffer.h"
 #include "os/loop.h"
 #include "store/snapshot.h"
@@ -26,22 +27,15 @@ struct snapshot_waiter {
                  const char *why);
 };
 
-enum snapshotter_phase {
-    SNAPSHOTTER_IDLE,
-    SNAPSHOTTER_READING,
-    SNAPSHOTTER_SYNCING,
-    SNAPSHOTTER_PUBLISHING
-};
-
 struct snapshotter {
     struct snapshotter_options options;
     struct snapshots *snapshots;
-    enum snapshotter_phase phase;
+    struct copier copier;        /* idle: none is being taken */
+    bool barred;                 /* the shard's cut belongs to a savepoint */
     struct snapshot_info newest; /* published; seq 0: none */
-    bool pressed;                /* the disk is short of room: a snapshot lets go of journal */
-    uint64_t cut_seq;
-    uint64_t seen_seq;  /* of the shard, when it was last looked whether one is due … */
-    int64_t look_at_us; /* … and not again before */
+    atomic_bool pressed;         /* the disk is short of room: a snapshot lets go of journal */
+    uint64_t seen_seq;           /* of the shard, when it was last looked whether one is due … */
+    int64_t look_at_us;          /* … and not again before */
     int64_t begun_us;
     int64_t last_us; /* begin of the last one, or of the process */
     int64_t took_us;
@@ -61,6 +55,10 @@ void snapshotter_turn(struct snapshotter *snapshotter);
 /* Starts one, or joins the one that runs. The waiter is told, never from within this call. */
 void snapshotter_now(struct snapshotter *snapshotter, struct snapshot_waiter *waiter);
 void snapshotter_leave(struct snapshotter *snapshotter, struct snapshot_waiter *waiter);
+/* A savepoint has taken the shard's cut: what was being read is given up, to be begun again when
+   the savepoint has ended. Who waits goes on waiting. */
+void snapshotter_bar(struct snapshotter *snapshotter);
+void snapshotter_unbar(struct snapshotter *snapshotter);
 void snapshotter_close(struct snapshotter *snapshotter);
 
 #endif

@@ -15,11 +15,19 @@ uint64_t wiring_memory_budget(const struct settings *settings)
     return limits_memory_bytes() / 4 * 3;
 }
 
+/* What is for all shards together, for one of them: at least one, or it would stand still. */
+static uint32_t share(uint32_t whole, const struct station *station)
+{
+    uint32_t count = station->crew->count;
+    uint32_t part = whole / count + (station->number < whole % count);
+    return part == 0 && whole > 0 ? 1 : part;
+}
+
 static void shard_endpoint_of(const struct endpoint_settings *settings,
-                              struct shard_endpoint *endpoint)
+                              const struct station *station, struct shard_endpoint *endpoint)
 {
     *endpoint = (struct shard_endpoint){.pattern = settings->pattern,
-                                        .window_max = settings->concurrency_max,
+                                        .window_max = share(settings->concurrency_max, station),
                                         .batch_count_max = settings->batch_count_max,
                                         .batch_bytes_max = settings->batch_bytes_max,
                                         .payload_bytes_max = settings->payload_bytes_max,
@@ -31,7 +39,7 @@ static void shard_endpoint_of(const struct endpoint_settings *settings,
 }
 
 static void invoke_endpoint_of(const struct endpoint_settings *settings,
-                               struct invoke_endpoint *endpoint)
+                               const struct station *station, struct invoke_endpoint *endpoint)
 {
     *endpoint =
         (struct invoke_endpoint){.pattern = settings->pattern,
@@ -39,7 +47,7 @@ static void invoke_endpoint_of(const struct endpoint_settings *settings,
                                  .call_ms = settings->call_ms,
                                  .connect_ms = settings->connect_ms,
                                  .idle_ms = settings->idle_ms,
-                                 .pool_max = settings->pool_max,
+                                 .pool_max = share(settings->pool_max, station),
                                  .payload_bytes_max = settings->payload_bytes_max,
                                  .h2_prior_knowledge = settings->h2_prior_knowledge,
                                  .trust_cacerts = settings->trust_cacerts,
@@ -105,23 +113,51 @@ static void close_egresses(struct egress_names *names)
 
 /* ---- Configure ---- */
 
-static int configure_shard(struct gateway *gateway, const struct settings *settings,
-                           const struct shard_endpoint *endpoints)
+static int configure_calls(struct station *station, const struct settings *settings,
+                           struct errmsg *errmsg)
 {
-    struct egress_names names;
-    uint64_t memory = wiring_memory_budget(settings);
-    int error = make_egresses(settings, &names);
+    size_t count = settings->endpoint_count;
+    struct invoke_endpoint *calls = calloc(count + 1, sizeof *calls);
+    if (calls == NULL) return errmsg_set(errmsg, ERROR_MEMORY, "out of memory");
+    for (size_t i = 0; i < count; i++)
+        invoke_endpoint_of(&settings->endpoints[i], station, &calls[i]);
+    int error = invoke_configure(station->engine.invoke, calls, count, errmsg);
+    free(calls);
+    return error;
+}
+
+static int configure_shard(struct station *station, const struct settings *settings,
+                           const struct egress_names *names, bool dispatch)
+{
+    size_t count = settings->endpoint_count;
+    uint64_t memory = wiring_memory_budget(settings) / station->crew->count;
+    struct shard_endpoint *endpoints = calloc(count + 1, sizeof *endpoints);
+    if (endpoints == NULL) return ERROR_MEMORY;
+    for (size_t i = 0; i < count; i++) {
+        shard_endpoint_of(&settings->endpoints[i], station, &endpoints[i]);
+        if (!dispatch) endpoints[i].window_max = 0;
+    }
     struct shard_config config = {.endpoints = endpoints,
-                                  .endpoint_count = settings->endpoint_count,
-                                  .egresses = names.egresses,
-                                  .egress_count = names.count,
+                                  .endpoint_count = count,
+                                  .egresses = names->egresses,
+                                  .egress_count = names->count,
                                   .memory_max = memory,
                                   .outbox_bytes_max = memory / OUTBOX_MEMORY_SHARE,
                                   .dedup_window_ms = settings->gateway.dedup_window_ms,
                                   .dedup_bytes_max = memory / DEDUP_MEMORY_SHARE,
                                   .reply_keep_ms = REPLY_KEEP_MS,
                                   .seed = random_u64()};
-    if (error == 0) error = engine_configure(&gateway->engine, &config);
+    int error = engine_configure(&station->engine, &config);
+    free(endpoints);
+    return error;
+}
+
+static int configure_shards(struct crew *crew, const struct settings *settings, bool dispatch)
+{
+    struct egress_names names;
+    int error = make_egresses(settings, &names);
+    for (uint32_t i = 0; error == 0 && i < crew->count; i++)
+        error = configure_shard(&crew->stations[i], settings, &names, dispatch);
     close_egresses(&names);
     return error;
 }
@@ -136,45 +172,49 @@ static void set_topics(struct gateway *gateway, const struct settings *settings)
     }
 }
 
+/* The invoke rooms first: they are the ones to find fault with settings. Those that had taken them
+ * are given the ones in force again, which they have had before. */
+static int configure_all_calls(struct gateway *gateway, const struct settings *settings,
+                               struct errmsg *errmsg)
+{
+    struct crew *crew = &gateway->crew;
+    struct errmsg why;
+    int error = 0;
+    uint32_t done = 0;
+    for (; error == 0 && done < crew->count; done += error == 0)
+        error = configure_calls(&crew->stations[done], settings, errmsg);
+    if (error == 0 || settings == &gateway->settings) return error;
+    while (done > 0)
+        if (configure_calls(&crew->stations[--done], &gateway->settings, &why) != 0)
+            LOG(LOG_ERROR, "reload_left_in_part", LOG_NUMBER("shard", done),
+                LOG_TEXT("why", why.text));
+    return error;
+}
+
 int wiring_configure(struct gateway *gateway, const struct settings *settings,
                      struct errmsg *errmsg)
 {
-    size_t count = settings->endpoint_count;
-    struct invoke_endpoint *calls = calloc(count + 1, sizeof *calls);
-    struct shard_endpoint *endpoints = calloc(count + 1, sizeof *endpoints);
-    int error =
-        calls == NULL || endpoints == NULL ? errmsg_set(errmsg, ERROR_MEMORY, "out of memory") : 0;
-    for (size_t i = 0; error == 0 && i < count; i++) {
-        invoke_endpoint_of(&settings->endpoints[i], &calls[i]);
-        shard_endpoint_of(&settings->endpoints[i], &endpoints[i]);
-    }
-    engine_flush(&gateway->engine);
-    if (error == 0) error = invoke_configure(gateway->engine.invoke, calls, count, errmsg);
-    if (error == 0) {
-        error = configure_shard(gateway, settings, endpoints);
-        if (error != 0) errmsg_set(errmsg, error, "out of memory");
-        set_topics(gateway, settings);
-    }
-    free(endpoints);
-    free(calls);
+    struct crew *crew = &gateway->crew;
+    for (uint32_t i = 0; i < crew->count; i++) engine_flush(&crew->stations[i].engine);
+    int error = configure_all_calls(gateway, settings, errmsg);
+    if (error != 0) return error;
+    error = configure_shards(crew, settings, true);
+    if (error != 0) errmsg_set(errmsg, error, "out of memory");
+    set_topics(gateway, settings);
     return error;
 }
 
 /* The functions stay known: a message that an I/O thread let in just before the drain is accepted,
  * not told that no endpoint serves it. */
-void wiring_stop_dispatch(struct gateway *gateway)
+bool wiring_stop_dispatch(struct gateway *gateway)
 {
-    const struct settings *settings = &gateway->settings;
-    struct shard_endpoint *endpoints = calloc(settings->endpoint_count + 1, sizeof *endpoints);
-    int error = endpoints == NULL ? ERROR_MEMORY : 0;
-    for (size_t i = 0; error == 0 && i < settings->endpoint_count; i++) {
-        shard_endpoint_of(&settings->endpoints[i], &endpoints[i]);
-        endpoints[i].window_max = 0;
-    }
-    engine_flush(&gateway->engine);
-    if (error == 0) error = configure_shard(gateway, settings, endpoints);
-    if (error != 0) LOG_BARE(LOG_ERROR, "out_of_memory");
-    free(endpoints);
+    struct crew *crew = &gateway->crew;
+    if (!crew_pause(crew)) return false;
+    for (uint32_t i = 0; i < crew->count; i++) engine_flush(&crew->stations[i].engine);
+    if (configure_shards(crew, &gateway->settings, false) != 0)
+        LOG_BARE(LOG_ERROR, "out_of_memory");
+    crew_resume(crew);
+    return true;
 }
 
 /* ---- Listeners ---- */
@@ -195,8 +235,8 @@ static int listen_admin(struct gateway *gateway, struct errmsg *errmsg)
     return 0;
 }
 
-/* Below four cores the engine does it all: a thread more would only move the work and pay for the
- * way. */
+/* Below four cores the gateway's thread does it all: a thread more would only move the work and pay
+ * for the way. */
 static size_t worker_count(const struct settings *settings)
 {
     if (settings->gateway.origins[GATEWAY_WORKERS].kind != ORIGIN_DEFAULT &&
@@ -213,7 +253,7 @@ int wiring_listen(struct gateway *gateway, struct errmsg *errmsg)
     int error = 0;
     if (workers == 0) {
         error = front_open(&gateway->fronts[0], gateway, &gateway->loop, gateway->server,
-                           &gateway->engine.port, errmsg);
+                           gateway->port, errmsg);
         if (error == 0) gateway->front_count = 1;
     }
     for (size_t i = 0; error == 0 && i < workers; i++) {

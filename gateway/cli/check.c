@@ -5,6 +5,7 @@
 #include "cli/text_table.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 
 static const struct flag flag_table[] = {
     {"--data", 0, "DIR", "data directory, when no DIR is given (./holdfast-data)", "HOLDFAST_DATA",
@@ -27,10 +28,20 @@ static void name_hex(struct text_table *table, const char *name, uint64_t number
     text_table_text(table, text);
 }
 
-static void tell_image(const struct replay_result *image)
+/* One of the shards. */
+struct examined {
+    uint32_t shard;
+    uint32_t count;
+    bool whole;
+    struct replay_result image;
+};
+
+static void tell_image(const struct examined *examined)
 {
+    const struct replay_result *image = &examined->image;
     struct text_table table;
     text_table_init(&table, NULL, 2);
+    if (examined->count > 1) name_number(&table, "shard", examined->shard);
     name_number(&table, "record", image->seq);
     name_number(&table, "epoch", image->epoch);
     name_hex(&table, "lineage", image->lineage);
@@ -48,9 +59,16 @@ static void tell_image(const struct replay_result *image)
     text_table_close(&table);
 }
 
-static void image_json(const struct replay_result *image)
+static void image_json(const struct examined *examined)
 {
-    printf("{\"seq\":%" PRIu64 ",\"epoch\":%" PRIu32 ",\"lineage\":\"%016" PRIx64
+    const struct replay_result *image = &examined->image;
+    if (!examined->whole) {
+        printf("null");
+        return;
+    }
+    printf("{");
+    if (examined->count > 1) printf("\"shard\":%" PRIu32 ",", examined->shard);
+    printf("\"seq\":%" PRIu64 ",\"epoch\":%" PRIu32 ",\"lineage\":\"%016" PRIx64
            "\",\"snapshotSeq\":%" PRIu64 ",\"records\":%" PRIu64 ",\"keys\":%" PRIu64
            ",\"mailboxMessages\":%" PRIu64 ",\"delayed\":%" PRIu64 ",\"parked\":%" PRIu64
            ",\"stateBytes\":%" PRIu64 ",\"digest\":\"%016" PRIx64 "\"}",
@@ -59,38 +77,65 @@ static void image_json(const struct replay_result *image)
            image->digest);
 }
 
-/* `image` is NULL when there is none. */
-static void tell(const struct offline_findings *found, const struct replay_result *image)
+static void tell_json(const struct offline_findings *found, const struct examined *shards,
+                      uint32_t count, bool damaged)
 {
-    if (!found->json) {
-        if (image != NULL) tell_image(image);
-        return;
-    }
-    printf("{\"damaged\":%s,\"findings\":[%.*s],\"image\":", image == NULL ? "true" : "false",
+    printf("{\"damaged\":%s,\"findings\":[%.*s],", damaged ? "true" : "false",
            SPAN_PRINT(buffer_span(&found->array)));
-    if (image == NULL)
-        printf("null");
-    else
-        image_json(image);
-    printf("}\n");
+    printf(count > 1 ? "\"shards\":[" : "\"image\":");
+    for (uint32_t i = 0; i < count; i++) {
+        if (i > 0) printf(",");
+        image_json(&shards[i]);
+    }
+    printf(count > 1 ? "]}\n" : "}\n");
+}
+
+/* Every byte is as it was written; what they say has to make sense, too. */
+static int examine(const char *directory, struct offline_findings *found, struct examined *examined)
+{
+    char path[FILE_PATH_MAX];
+    struct errmsg errmsg = {{0}};
+    struct store_tool tool = {path, examined->shard, offline_report, found};
+    int code = offline_shard(&command_check, directory, examined->shard, examined->count, path);
+    if (code != EXIT_DONE) return code;
+    int error = store_check(&tool, &errmsg);
+    if (error == 0)
+        error = replay_shard(path, examined->shard, examined->count, &examined->image, &errmsg);
+    examined->whole = error == 0;
+    if (error != 0) return offline_failed(&command_check, error, &errmsg);
+    if (!found->json) tell_image(examined);
+    return EXIT_DONE;
+}
+
+/* All of them, also when one is damaged. */
+static int examine_all(const char *directory, struct offline_findings *found, uint32_t count)
+{
+    struct examined *shards = calloc(count, sizeof *shards);
+    int worst = EXIT_DONE;
+    if (shards == NULL) return EXIT_FAILED;
+    for (uint32_t i = 0; i < count && worst != EXIT_FAILED; i++) {
+        shards[i] = (struct examined){.shard = i, .count = count};
+        int code = examine(directory, found, &shards[i]);
+        if (code != EXIT_DONE) worst = code;
+    }
+    if (found->json && (worst == EXIT_DONE || worst == EXIT_DAMAGED))
+        tell_json(found, shards, count, worst == EXIT_DAMAGED);
+    free(shards);
+    return worst;
 }
 
 static int run(const struct flags *flags)
 {
     struct offline_findings found = {0};
-    struct replay_result image;
-    struct errmsg errmsg = {{0}};
+    uint32_t count;
     int code = output_read(&command_check, flags, &found.json);
     if (code != EXIT_DONE) return code;
     const char *directory = offline_directory(&command_check, flags);
     if (directory == NULL) return EXIT_USAGE;
+    code = offline_count(&command_check, directory, &count);
+    if (code != EXIT_DONE) return code;
     buffer_init(&found.array);
-    struct store_tool tool = {directory, 0, offline_report, &found};
-    int error = store_check(&tool, &errmsg);
-    /* Every byte is as it was written. What they say has to make sense, too. */
-    if (error == 0) error = replay_directory(directory, &image, &errmsg);
-    if (error == 0 || error == ERROR_DAMAGED) tell(&found, error == 0 ? &image : NULL);
-    if (error != 0) code = offline_failed(&command_check, error, &errmsg);
+    code = examine_all(directory, &found, count);
     buffer_close(&found.array);
     return code;
 }

@@ -8,10 +8,10 @@
 #include <string.h>
 
 static const struct command *const commands[] = {
-    &command_run,      &command_dev,       &command_validate, &command_send,
-    &command_call,     &command_egress,    &command_state,    &command_status,
-    &command_parked,   &command_functions, &command_shards,   &command_bench,
-    &command_snapshot, &command_check,     &command_repair,   &command_version,
+    &command_run,    &command_dev,     &command_validate, &command_send,      &command_call,
+    &command_egress, &command_state,   &command_status,   &command_parked,    &command_functions,
+    &command_shards, &command_bench,   &command_snapshot, &command_savepoint, &command_check,
+    &command_repair, &command_version,
 };
 
 enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };

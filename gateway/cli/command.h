@@ -42,6 +42,7 @@ extern const struct command command_functions;
 extern const struct command command_shards;
 extern const struct command command_status;
 extern const struct command command_snapshot;
+extern const struct command command_savepoint;
 extern const struct command command_check;
 extern const struct command command_repair;
 extern const struct command command_bench;

@@ -1,7 +1,11 @@
 #include "cli/offline.h"
 
+#include "app/savepoint_file.h"
+#include "app/shard_files.h"
 #include "base/text.h"
 #include "cli/terminal.h"
+
+#include <stdlib.h>
 
 static const struct {
     const char *word;
@@ -20,6 +24,38 @@ const char *offline_directory(const struct command *command, const struct flags 
     }
     if (flags->word_count == 1) return flags->words[0];
     return data == NULL ? "./holdfast-data" : data;
+}
+
+/* A savepoint keeps its one shard where one of several would be. */
+static bool is_savepoint(const char *directory, uint32_t *count)
+{
+    struct savepoint_info info;
+    struct errmsg errmsg;
+    if (savepoint_read(directory, &info, &errmsg) != 0) return false;
+    *count = info.count;
+    free(info.shards);
+    return true;
+}
+
+int offline_count(const struct command *command, const char *directory, uint32_t *count)
+{
+    struct errmsg errmsg = {{0}};
+    if (is_savepoint(directory, count)) return EXIT_DONE;
+    int error = shard_files_count(directory, count, &errmsg);
+    if (error != 0) return offline_failed(command, error, &errmsg);
+    if (*count == 0) *count = 1;
+    return EXIT_DONE;
+}
+
+int offline_shard(const struct command *command, const char *directory, uint32_t shard,
+                  uint32_t count, char path[FILE_PATH_MAX])
+{
+    struct errmsg errmsg = {{0}};
+    uint32_t of_savepoint;
+    int error = is_savepoint(directory, &of_savepoint)
+                    ? savepoint_shard_path(path, directory, shard, &errmsg)
+                    : shard_files_path(path, directory, shard, count, &errmsg);
+    return error == 0 ? EXIT_DONE : offline_failed(command, error, &errmsg);
 }
 
 int offline_failed(const struct command *command, int error, const struct errmsg *errmsg)

@@ -11,33 +11,58 @@ static const struct flag flag_table[] = {
 };
 COMMAND_FLAGS(flag_table);
 
+/* One that is gone wholly is not made anew: a shard that forgets everything is no repair. */
+static int repair(const char *directory, uint32_t shard, uint32_t count, bool accept_loss,
+                  struct offline_findings *found, bool *refused)
+{
+    char path[FILE_PATH_MAX];
+    struct errmsg errmsg = {{0}};
+    struct store_tool tool = {path, shard, offline_report, found};
+    int code = offline_shard(&command_repair, directory, shard, count, path);
+    if (code != EXIT_DONE) return code;
+    int error = store_repair(&tool, accept_loss, &errmsg);
+    if (error == 0) return EXIT_DONE;
+    code = offline_failed(&command_repair, error, &errmsg);
+    if (error != ERROR_REFUSED) return code;
+    *refused = true;
+    return EXIT_DAMAGED;
+}
+
+static void tell(const char *directory, const struct offline_findings *found, int code,
+                 bool refused)
+{
+    if (found->json)
+        printf("{\"repaired\":%s,\"findings\":[%.*s]}\n", code == EXIT_DONE ? "true" : "false",
+               SPAN_PRINT(buffer_span(&found->array)));
+    else if (code == EXIT_DONE)
+        printf("whole: start the gateway\n");
+    if (refused)
+        fprintf(stderr,
+                "  hint: a copy of the directory first, then holdfast repair %s "
+                "--accept-loss\n",
+                directory);
+}
+
 static int run(const struct flags *flags)
 {
     struct offline_findings found = {0};
     struct problems problems;
-    struct errmsg errmsg = {{0}};
+    uint32_t count;
+    bool refused = false;
     problems_init(&problems);
     bool accept_loss = flags_switch(flags, "--accept-loss", &problems);
     int code = output_read(&command_repair, flags, &found.json);
     if (code != EXIT_DONE) return code;
     const char *directory = offline_directory(&command_repair, flags);
     if (directory == NULL) return EXIT_USAGE;
+    code = offline_count(&command_repair, directory, &count);
+    if (code != EXIT_DONE) return code;
     buffer_init(&found.array);
-    struct store_tool tool = {directory, 0, offline_report, &found};
-    int error = store_repair(&tool, accept_loss, &errmsg);
-    if (found.json)
-        printf("{\"repaired\":%s,\"findings\":[%.*s]}\n", error == 0 ? "true" : "false",
-               SPAN_PRINT(buffer_span(&found.array)));
-    else if (error == 0)
-        printf("whole: start the gateway\n");
-    if (error != 0) code = offline_failed(&command_repair, error, &errmsg);
-    if (error == ERROR_REFUSED) {
-        fprintf(stderr,
-                "  hint: a copy of the directory first, then holdfast repair %s "
-                "--accept-loss\n",
-                directory);
-        code = EXIT_DAMAGED;
+    for (uint32_t i = 0; i < count && code != EXIT_FAILED; i++) {
+        int each = repair(directory, i, count, accept_loss, &found, &refused);
+        if (each != EXIT_DONE) code = each;
     }
+    tell(directory, &found, code, refused);
     buffer_close(&found.array);
     return code;
 }

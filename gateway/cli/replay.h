@@ -24,7 +24,11 @@ struct replay_result {
     uint32_t epoch;
 };
 
-/* ERROR_DAMAGED and the others of store/check.h; ERROR_IN_USE while a gateway runs on it. */
+/* Of shard `shard` of `shard_count`, whose directory it is. ERROR_DAMAGED and the others of
+   store/check.h; ERROR_IN_USE while a gateway runs on it. */
+int replay_shard(const char *directory, uint32_t shard, uint32_t shard_count,
+                 struct replay_result *result, struct errmsg *errmsg) MUST_USE;
+/* The same of the only one. */
 int replay_directory(const char *directory, struct replay_result *result,
                      struct errmsg *errmsg) MUST_USE;
 

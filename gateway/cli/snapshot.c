@@ -18,10 +18,10 @@ static const struct flag flag_table[] = {
 COMMAND_FLAGS(flag_table);
 
 static const struct row_column columns[] = {
-    {"NUMBER", "number", ROW_AS_IS}, {"RECORD", "seq", ROW_AS_IS},
-    {"EPOCH", "epoch", ROW_AS_IS},   {"CREATED", "createdAt", ROW_TIME},
-    {"BLOCKS", "blocks", ROW_AS_IS}, {"BYTES", "bytes", ROW_BYTES},
-    {"FAULT", "fault", ROW_AS_IS},
+    {"SHARD", "shard", ROW_AS_IS},      {"NUMBER", "number", ROW_AS_IS},
+    {"RECORD", "seq", ROW_AS_IS},       {"EPOCH", "epoch", ROW_AS_IS},
+    {"CREATED", "createdAt", ROW_TIME}, {"BLOCKS", "blocks", ROW_AS_IS},
+    {"BYTES", "bytes", ROW_BYTES},      {"FAULT", "fault", ROW_AS_IS},
 };
 
 enum { COLUMNS = sizeof columns / sizeof columns[0] };
@@ -33,29 +33,64 @@ static json_t *info_json(const struct snapshot_info *info)
                      (json_int_t)info->block_count, "bytes", (json_int_t)info->block_bytes);
 }
 
+/* Without what only some have. */
+static void print_rows(json_t *rows, bool with_shard, bool of_files)
+{
+    const struct row_column *from = columns + (with_shard ? 0 : 1);
+    struct row_column shown[COLUMNS];
+    size_t count = 0;
+    for (; from < columns + COLUMNS; from++) {
+        bool is_files = strcmp(from->member, "number") == 0 || strcmp(from->member, "fault") == 0;
+        if (of_files || !is_files) shown[count++] = *from;
+    }
+    rows_print(rows, shown, count, "no snapshot yet");
+}
+
 /* ---- From the files ---- */
+
+struct listing {
+    json_t *rows;
+    uint32_t shard;
+    bool with_shard;
+};
 
 static int add_row(void *context, uint64_t number, const struct snapshot_info *info, int error,
                    const char *text)
 {
+    struct listing *listing = context;
     json_t *row = error == 0 ? info_json(info) : json_object();
+    if (listing->with_shard)
+        json_object_set_new(row, "shard", json_integer((json_int_t)listing->shard));
     json_object_set_new(row, "number", json_integer((json_int_t)number));
     if (error != 0) json_object_set_new(row, "fault", json_string(text));
-    json_array_append_new(context, row);
+    json_array_append_new(listing->rows, row);
     return 0;
+}
+
+static int list_shard(const char *directory, uint32_t count, struct listing *listing)
+{
+    char path[FILE_PATH_MAX];
+    struct errmsg errmsg = {{0}};
+    int code = offline_shard(&command_snapshot, directory, listing->shard, count, path);
+    if (code != EXIT_DONE) return code;
+    int error = snapshots_list(path, add_row, listing, &errmsg);
+    return error == 0 ? EXIT_DONE : offline_failed(&command_snapshot, error, &errmsg);
 }
 
 static int list_files(const char *directory, bool json)
 {
-    struct errmsg errmsg = {{0}};
-    json_t *rows = json_array();
-    int error = snapshots_list(directory, add_row, rows, &errmsg);
-    if (error == 0 && json)
-        rows_json(rows);
-    else if (error == 0)
-        rows_print(rows, columns, COLUMNS, "no snapshot yet");
-    json_decref(rows);
-    return error == 0 ? EXIT_DONE : offline_failed(&command_snapshot, error, &errmsg);
+    struct listing listing = {.rows = json_array()};
+    uint32_t count = 0;
+    int code = offline_count(&command_snapshot, directory, &count);
+    listing.with_shard = count > 1;
+    for (; code == EXIT_DONE && listing.shard < count; listing.shard++)
+        code = list_shard(directory, count, &listing);
+    if (code == EXIT_DONE && json)
+        rows_json(listing.rows);
+    else if (code == EXIT_DONE)
+        print_rows(listing.rows, listing.with_shard, true);
+    json_decref(listing.rows);
+    return code;
 }
 
 /* Which snapshot wrote how much of it: what would be read at a start, and what is shared. */
@@ -112,6 +147,13 @@ static int inspect(const char *directory, const char *word, bool json)
     uint64_t number = word == NULL ? 0 : strtoull(word, &end, 10);
     if (word != NULL && (*end != 0 || number == 0))
         return usage_error(&command_snapshot, "a snapshot's number is from 1, not \"%.40s\"", word);
+    uint32_t count;
+    int code = offline_count(&command_snapshot, directory, &count);
+    if (code != EXIT_DONE) return code;
+    if (count > 1)
+        return usage_error(&command_snapshot,
+                           "there are %u shards: name one, --data %.200s/shards/0", count,
+                           directory);
     int error = snapshot_inspect(directory, number, &info, add_block, &inspection, &errmsg);
     if (error != 0) return offline_failed(&command_snapshot, error, &errmsg);
     tell_inspection(&info, &inspection, json);
@@ -130,8 +172,10 @@ static int now(struct remote *remote)
     json_t *row = code == EXIT_DONE ? json_loadb((const char *)body.at, body.size, 0, NULL) : NULL;
     if (row != NULL && remote->json)
         rows_json(row);
+    else if (row != NULL && json_object_get(row, "shards") != NULL)
+        print_rows(json_object_get(row, "shards"), true, false);
     else if (row != NULL)
-        row_print(row, columns, COLUMNS);
+        row_print(row, columns + 1, COLUMNS - 1);
     json_decref(row);
     client_answer_close(&answer);
     return code;
@@ -142,11 +186,12 @@ static int list_remote(struct remote *remote)
     int code;
     json_t *answer = rows_get(remote, "GET", "/v1/snapshot", &code);
     if (answer == NULL) return code;
+    json_t *rows = json_object_get(answer, "snapshots");
+    bool with_shard = json_object_get(json_array_get(rows, 0), "shard") != NULL;
     if (remote->json)
-        rows_json(json_object_get(answer, "snapshots"));
+        rows_json(rows);
     else
-        rows_print(json_object_get(answer, "snapshots"), columns + 1, COLUMNS - 2,
-                   "no snapshot yet");
+        print_rows(rows, with_shard, false);
     json_decref(answer);
     return EXIT_DONE;
 }

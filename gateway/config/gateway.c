@@ -16,7 +16,7 @@ static const struct field shapes[GATEWAY_SETTING_COUNT] = {
     [GATEWAY_LISTEN] = {.kind = FIELD_ADDRESS, .offset = AT(listen), .example = "127.0.0.1:7400"},
     [GATEWAY_ADMIN] = {.kind = FIELD_ADDRESS, .offset = AT(admin), .example = "127.0.0.1:7401"},
     [GATEWAY_WORKERS] = {.kind = FIELD_COUNT, .offset = AT(workers), .max = 256},
-    [GATEWAY_SHARDS] = {.kind = FIELD_COUNT, .offset = AT(shards), .min = 1, .max = 64},
+    [GATEWAY_SHARDS] = {.kind = FIELD_COUNT, .offset = AT(shards), .min = 1, .max = 256},
     [GATEWAY_MEMORY] = {.kind = FIELD_SIZE, .offset = AT(memory_bytes), .min = 1 << 20},
     [GATEWAY_LOG] = {.kind = FIELD_CHOICE, .offset = AT(log), .choices = log_formats},
     [GATEWAY_DRAIN] = {.kind = FIELD_DURATION, .offset = AT(drain_ms)},
@@ -43,6 +43,9 @@ static const struct flag flag_table[] = {
     {flag, 0, argument, help, environment, false},
     GATEWAY_SETTINGS(FLAG)
 #undef FLAG
+    /* Not a setting: what a start does once. */
+    {"--restore", 0, "DIR", "start from this savepoint, in a new --data", "HOLDFAST_RESTORE",
+     false},
 };
 
 const struct flag *gateway_flags(size_t *count)

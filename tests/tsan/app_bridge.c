@@ -28,6 +28,7 @@ struct held {
 struct engine_side {
     struct port port; /* first */
     struct loop loop;
+    struct inbox inbox;
     struct loop_turn_end turn_end;
     struct loop_timer step;
     struct prng prng;
@@ -110,6 +111,7 @@ static void engine_open(struct engine_side *engine)
 {
     *engine = (struct engine_side){.port = {submit}, .prng = {1}};
     CHECK(loop_init(&engine->loop) == 0);
+    CHECK(inbox_open(&engine->inbox, &engine->loop) == 0);
     engine->turn_end.run = engine_turn_ended;
     engine->step.expired = engine_stepped;
     CHECK(loop_signal_init(&engine->loop, &engine->stopped, engine_stop) == 0);
@@ -130,6 +132,7 @@ struct guest {
 
 struct io_side {
     struct loop loop;
+    struct inbox inbox;
     struct bridge bridge;
     struct loop_timer step;
     struct loop_signal stopped;
@@ -220,7 +223,8 @@ static void io_open(struct io_side *side, struct engine_side *engine, uint64_t s
     *side = (struct io_side){.prng = {seed}, .next = 1};
     for (int i = 0; i < GUESTS; i++) side->guests[i] = guest_new(side);
     CHECK(loop_init(&side->loop) == 0);
-    CHECK(bridge_open(&side->bridge, &side->loop, &engine->loop, &engine->port) == 0);
+    CHECK(inbox_open(&side->inbox, &side->loop) == 0);
+    bridge_open(&side->bridge, &side->inbox, &engine->inbox, &engine->port);
     CHECK(loop_signal_init(&side->loop, &side->stopped, io_stop) == 0);
     side->step.expired = io_stepped;
     loop_timer_set(&side->loop, &side->step, 0);
@@ -229,6 +233,7 @@ static void io_open(struct io_side *side, struct engine_side *engine, uint64_t s
 static void io_close(struct io_side *side)
 {
     bridge_close(&side->bridge);
+    inbox_close(&side->inbox);
     loop_signal_close(&side->loop, &side->stopped);
     loop_close(&side->loop);
     for (int i = 0; i < GUESTS; i++) free(side->guests[i]);
@@ -280,6 +285,7 @@ int main(void)
     printf("engine: %" PRIu64 " questions, %" PRIu64 " left\n", engine.questions, engine.left);
     good &= engine.count == 0; /* closing has said good-bye for those who still waited */
     list_remove(&engine.turn_end.link);
+    inbox_close(&engine.inbox);
     loop_signal_close(&engine.loop, &engine.stopped);
     loop_close(&engine.loop);
     return good ? 0 : 1;

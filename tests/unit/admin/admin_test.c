@@ -67,7 +67,8 @@ static void snapshot_leave(void *context, struct admin_waiter *waiter)
 }
 
 static const struct admin_sources sources = {
-    &thread, sample, live, ready, config_json, snapshot_list, snapshot_now, snapshot_leave};
+    &thread,       sample,       live,           ready, config_json,
+    snapshot_list, snapshot_now, snapshot_leave, NULL,  NULL}; /* savepoint_test.c has those */
 static struct admin admin;
 
 static void set_up(void)
@@ -314,6 +315,7 @@ Test(admin, bad_requests_reach_no_shard)
         {"POST", "/livez", 405, "method-not-allowed"},
         {"POST", "/metrics", 405, "method-not-allowed"},
         {"DELETE", "/v1/snapshot", 405, "method-not-allowed"},
+        {"GET", "/v1/savepoint", 405, "method-not-allowed"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         ask(bad[i].method, bad[i].path);

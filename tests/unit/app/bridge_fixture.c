@@ -19,12 +19,16 @@ void two_sides_open(struct two_sides *sides)
     sides->far.port.submit = arrived;
     cr_assert_eq(loop_init(&sides->io), 0);
     cr_assert_eq(loop_init(&sides->engine), 0);
-    cr_assert_eq(bridge_open(&sides->bridge, &sides->io, &sides->engine, &sides->far.port), 0);
+    cr_assert_eq(inbox_open(&sides->io_inbox, &sides->io), 0);
+    cr_assert_eq(inbox_open(&sides->engine_inbox, &sides->engine), 0);
+    bridge_open(&sides->bridge, &sides->io_inbox, &sides->engine_inbox, &sides->far.port);
 }
 
 void two_sides_close(struct two_sides *sides)
 {
     bridge_close(&sides->bridge);
+    inbox_close(&sides->engine_inbox);
+    inbox_close(&sides->io_inbox);
     loop_close(&sides->engine);
     loop_close(&sides->io);
 }

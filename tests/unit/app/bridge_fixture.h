@@ -31,6 +31,7 @@ struct guest {
 
 struct two_sides {
     struct loop io, engine;
+    struct inbox io_inbox, engine_inbox;
     struct far_port far;
     struct bridge bridge;
 };

@@ -91,8 +91,14 @@ void world_begin(void)
     log_level_set(LOG_ERROR);
     world.gateway = calloc(1, sizeof *world.gateway);
     world.loop = &world.gateway->loop;
-    world.engine = &world.gateway->engine;
+    struct crew *crew = &world.gateway->crew;
+    *crew = (struct crew){
+        .count = 1, .loop = world.loop, .stations = calloc(1, sizeof *crew->stations)};
     cr_assert_eq(loop_init(world.loop), 0);
+    cr_assert_eq(inbox_open(&world.gateway->inbox, world.loop), 0);
+    crew->stations[0] =
+        (struct station){.crew = crew, .loop = world.loop, .inbox = &world.gateway->inbox};
+    world.engine = &crew->stations[0].engine;
 }
 
 void world_end(void)
@@ -100,7 +106,9 @@ void world_end(void)
     faults_clear();
     if (world.open) world_close();
     file_fault_set(NULL, NULL);
+    inbox_close(&world.gateway->inbox);
     loop_close(world.loop);
+    free(world.gateway->crew.stations);
     free(world.gateway);
     remove_tree(world.directory);
 }

@@ -18,7 +18,8 @@ static struct loop_turn_end busy_end;
 static void busy(struct loop_turn_end *turn_end)
 {
     (void)turn_end;
-    if (!atomic_load(&be_busy) || front->bridge.next_ticket == 1) return; /* nobody has asked */
+    if (!atomic_load(&be_busy) || front->way.bridges[0].next_ticket == 1)
+        return; /* nobody has asked */
     atomic_fetch_add(&busy_turns, 1);
     for (int64_t until_us = clock_mono_us() + WAIT_US_MAX;
          !atomic_load(&front->orders.stop) && clock_mono_us() < until_us;) {

@@ -37,7 +37,7 @@ Test(snapshotter, who_asks_is_told)
     cr_assert_eq(asked.info.seq, live_seq());
     cr_assert_gt(asked.info.block_count, 1);
     cr_assert_eq(snapshotter()->published, 1);
-    cr_assert_eq(snapshotter()->phase, SNAPSHOTTER_IDLE);
+    cr_assert_eq(snapshotter()->copier.phase, COPIER_IDLE);
 }
 
 Test(snapshotter, several_who_ask_share_one)
@@ -62,7 +62,7 @@ Test(snapshotter, work_goes_on_while_one_is_written)
     faults_hold(FILE_CALL_SYNC, "snapshots/");
     ask_for_snapshot(&asked);
     UNTIL(atomic_load(&faults.hits) > 0);
-    uint64_t cut = snapshotter()->cut_seq;
+    uint64_t cut = snapshotter()->copier.cut_seq;
     client_init(&client);
     send_to(&client, "a/f", "meanwhile");
     UNTIL(client.answers == 1);
@@ -94,7 +94,7 @@ Test(snapshotter, nothing_is_published_before_the_journal_has_it)
     ask_for_snapshot(&asked);
     turn_for_ms(100);
     cr_assert_eq(asked.told, 0);
-    cr_assert_eq(snapshotter()->phase, SNAPSHOTTER_SYNCING);
+    cr_assert_eq(snapshotter()->copier.phase, COPIER_SYNCING);
     atomic_store(&faults.hold, false);
     UNTIL(asked.told > 0);
     cr_assert_eq(asked.error, 0);

@@ -227,7 +227,7 @@ Test(wiring, without_dispatch_functions_stay_known_and_calls_come_back)
     cr_assert_eq(configure(a_then_b, 2, &errmsg), 0);
     send_to(NULL, "b/f", "one");
     UNTIL(fake_invoke.open == 1);
-    wiring_stop_dispatch(world.gateway);
+    cr_assert(wiring_stop_dispatch(world.gateway));
     client_init(&client);
     send_to(&client, "a/f", "late");
     UNTIL(client.answers == 1);

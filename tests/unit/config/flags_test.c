@@ -142,7 +142,7 @@ Test(flags, table_of_run)
 {
     size_t count = 0;
     const struct flag *run = gateway_flags(&count);
-    cr_expect_eq(count, GATEWAY_SETTING_COUNT + 1);
+    cr_expect_eq(count, GATEWAY_SETTING_COUNT + 2, "with --module and --restore");
     for (size_t i = 0; i < count; i++) {
         char expected[64] = "HOLDFAST_";
         size_t used = strlen(expected);
