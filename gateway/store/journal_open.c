@@ -71,13 +71,15 @@ static int load(struct journal *journal, struct errmsg *errmsg)
 static int check_joint(struct recovery *recovery, const struct scan_run *run)
 {
     const struct journal_position *from = &recovery->from;
-    const char *directory = recovery->journal->directory;
+    const struct scan_place *end = &recovery->scan.end;
     if (recovery->scan.runs > 1) return 0;
     if (run->first_seq > from->seq + 1)
         return errmsg_set(recovery->errmsg, ERROR_DAMAGED,
-                          "%.200s: records %" PRIu64 " to %" PRIu64
+                          "%.180s at offset %" PRIu64 ": up to here is record %" PRIu64
+                          "; records %" PRIu64 " to %" PRIu64
                           " are missing between the snapshot and the journal",
-                          directory, from->seq + 1, run->first_seq - 1);
+                          end->segment->file.path, end->offset, run->first_seq, from->seq + 1,
+                          run->first_seq - 1);
     return 0;
 }
 
@@ -88,9 +90,10 @@ static int check_lineage(struct recovery *recovery, const struct scan_run *run)
     bool covers = run->first_seq <= from->seq && from->seq < end;
     if (from->lineage == 0 || !covers || run->lineage == from->lineage) return 0;
     return errmsg_set(recovery->errmsg, ERROR_DAMAGED,
-                      "%.200s: the journal has lineage %016" PRIx64 ", the snapshot %016" PRIx64
-                      ": they are of different gateways",
-                      recovery->journal->directory, run->lineage, from->lineage);
+                      "%.180s at offset %" PRIu64 ": the journal up to here has lineage %016" PRIx64
+                      ", the snapshot %016" PRIx64 ": they are of different gateways",
+                      recovery->scan.end.segment->file.path, recovery->scan.end.offset,
+                      run->lineage, from->lineage);
 }
 
 static int give(struct recovery *recovery, const struct scan_run *run)
@@ -113,10 +116,11 @@ static int check_end(struct recovery *recovery)
     if (end->next_seq == 0 && recovery->repaired.there && recovery->repaired.next_seq == from + 1)
         return 0; /* that is how a repair left it */
     if (end->next_seq == 0)
-        return errmsg_set(recovery->errmsg, ERROR_DAMAGED,
-                          "%.200s: the journal is missing or has no record, but there is a "
-                          "snapshot of record %" PRIu64,
-                          directory, from);
+        return errmsg_set(
+            recovery->errmsg, ERROR_DAMAGED,
+            "%.200s at offset %" PRIu64 ": the journal is missing or has no record, but there is a "
+            "snapshot of record %" PRIu64,
+            end->segment == NULL ? directory : end->segment->file.path, end->offset, from);
     return errmsg_set(recovery->errmsg, ERROR_DAMAGED,
                       "%.200s at offset %" PRIu64 ": the journal ends here at record %" PRIu64
                       ", but there is a snapshot of record %" PRIu64,

@@ -50,9 +50,9 @@ int layout_check_format(const char *directory, struct errmsg *errmsg)
         else if (format > LAYOUT_FORMAT)
             error = errmsg_set(
                 errmsg, ERROR_NEWER_FORMAT,
-                "%.200s: the data directory has format %lu, this version reads up to %d: start the "
-                "newer version",
-                directory, format, LAYOUT_FORMAT);
+                "%.200s at offset %zu: the data directory has format %lu, this version reads up to "
+                "%d: start the newer version",
+                path, size, format, LAYOUT_FORMAT);
     }
     buffer_close(&text);
     return error;

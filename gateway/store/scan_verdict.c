@@ -2,7 +2,8 @@
  * Torn or damaged? The frame at X is bad. A later frame F, in its own place and not of an older
  * epoch, says by its group_start how far the journal was durable when F was issued. F.group_start >
  * X: X had been durable, so it is damage. Otherwise F belongs to the same unfinished group as X, of
- * which a power cut may keep any part.
+ * which a power cut may keep any part. F may stand at X: it is intact and does not follow what is
+ * before it, so that was changed. Frames of another lineage prove as much as those of this one.
  */
 #include "store/scan.h"
 
@@ -70,10 +71,9 @@ static uint64_t bad_position(const struct scan *scan)
 
 static bool proves_damage(const struct scan *scan, const struct frame *frame)
 {
-    const struct scan_place *at = &scan->at;
-    if (frame->epoch < at->epoch) return false;
-    if (frame->epoch == at->epoch && frame->lineage != at->lineage) return false;
-    return frame->group_start > bad_position(scan);
+    if (frame->epoch < scan->at.epoch) return false; /* left over from before the last open */
+    /* An intact frame at X itself was written behind something else than what is before it now. */
+    return frame->group_start > bad_position(scan) || frame->position == bad_position(scan);
 }
 
 int scan_verdict(struct scan *scan, struct scan_find *proof, struct errmsg *errmsg)

@@ -24,7 +24,8 @@ struct life {
     uint64_t replayed; /* last seq that came back */
     uint64_t cut;      /* of the snapshot that is begun and not finished; 0: none */
     struct errmsg errmsg;
-    bool lax; /* damage was done: see book->damaged */
+    bool lax;          /* damage was done: see book->damaged */
+    const char *wrong; /* what came back then and should not have; NULL: nothing */
 };
 
 /* Says what is wrong, and how to see it again, and ends the program. */

@@ -235,6 +235,7 @@ static void take_inner(void *context, const struct fake_call *call)
 static void open_or_repair(struct life *life)
 {
     int error = life_open(life);
+    if (life->wrong != NULL && error == 0) violation("the open gave %s", life->wrong);
     if (error == 0) return;
     bool damaged = life->book->damaged && error == ERROR_DAMAGED;
     if (!damaged) violation("it does not open: %s: %s", error_text(error), life->errmsg.text);
