@@ -164,8 +164,18 @@ def crashpoints(spec, words, options):
     return Harness(spec, ["crashpoints"], ["{build}/tests/crashpoints/crashpoints", "--states", states, "--seed", str(options.seed)], read)
 
 
+def corruption(spec, words, options):
+    each = words[0] if words else "10"
+
+    def read(status, output):
+        counts = last(r"^proof: .*\bcases=(\d+)", output)
+        return read_kind(status, output, f"{counts} cases" if counts else f"one of {each}")
+    return Harness(spec, ["corruption"], ["{build}/tests/corruption/corruption", "--each", each], read)
+
+
 ALL = {
     "script": script,
+    "corruption": corruption,
     "crashpoints": crashpoints,
     "sim": sim,
     "replay": replay,
