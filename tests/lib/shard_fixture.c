@@ -156,7 +156,10 @@ struct shard_signal fixture_signal(const struct fixture *fixture, size_t i)
 {
     MUST(i < fixture->signal_count);
     struct shard_signal signal = fixture->signals[i];
-    signal.parcels.at = fixture->signal_bytes.at + (uintptr_t)signal.parcels.at;
+    if (signal.parcels.size == 0)
+        signal.parcels = SPAN_EMPTY;
+    else
+        signal.parcels.at = fixture->signal_bytes.at + (uintptr_t)signal.parcels.at;
     return signal;
 }
 
