@@ -47,7 +47,9 @@ static bool canaries_sing(void)
         printf("canary %d: books that were falsified have passed\n", canary);
         return false;
     }
-    return !fails(4, &limits, 0, false);
+    if (!fails(4, &limits, 0, false)) return true;
+    shrink(4, &limits);
+    return false;
 }
 
 static void print_totals(const struct job *job, const struct totals *sum, double seconds)
@@ -84,7 +86,7 @@ int main(int argc, char **argv)
     if (*store != 0) job.limits.store = strcmp(store, "disk") == 0 ? STORE_DISK : STORE_MEMORY;
     struct totals sum = {0};
     time_t start = time(NULL);
-    bool failed = !canaries_sing();
+    bool failed = job.workers > 0 && !canaries_sing();
     if (!failed) failed = run_job(&job, &sum) != 0 || sum.seeds == 0;
     if (!failed) print_totals(&job, &sum, difftime(time(NULL), start));
     /* One test, however many seeds there was time for. */

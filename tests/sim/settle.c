@@ -26,6 +26,14 @@ static void let_time_pass(struct world *world)
     world_pass(world, wait_ms < 0 ? 0 : wait_ms);
 }
 
+/* A second process is started by mistake. */
+static void intrude(struct world *world, struct host *host)
+{
+    world->disk_fails = false;
+    store_disk_intrude(host->store.disk);
+    world->disk_fails = true;
+}
+
 static void act_rarely(struct world *world)
 {
     struct host *host = any_host(world);
@@ -47,7 +55,7 @@ static void act_rarely(struct world *world)
         return;
     case 5:
         if (host->shard != NULL && host->store.disk != NULL && chance(world, 5))
-            store_disk_intrude(host->store.disk);
+            intrude(world, host);
         return;
     default: consumer_pops(world);
     }
@@ -155,7 +163,9 @@ void world_settle(struct world *world)
     world->calm = true;
     world_raise(world);
     if (world->over) return;
-    commit_all(world); /* a disk that has failed before takes its process with it now */
+    disk_turn(world); /* a disk that has failed before takes its process with it now */
+    for (uint32_t i = 0; i < world->host_count; i++) host_look(world, &world->hosts[i]);
+    commit_all(world);
     if (world->over) return;
     for (uint32_t i = 0; i < world->host_count; i++) world_configure(world, &world->hosts[i]);
     for (uint32_t i = 1; i < history->notes_count && !history->may_forget; i++) {
