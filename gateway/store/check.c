@@ -12,6 +12,7 @@ struct checking {
     struct survey survey;
     struct manifest *manifest;
     uint64_t snapshot_seq; /* of the newest that is whole */
+    uint64_t snapshot_lineage;
     bool damaged;
 };
 
@@ -21,10 +22,13 @@ static void damage(struct checking *checking, const char *text)
     survey_tell(checking->tool, STORE_DAMAGED, "%s", text);
 }
 
-static void check_format(struct checking *checking)
+static int check_format(struct checking *checking)
 {
-    struct errmsg errmsg;
-    if (layout_check_format(checking->tool->directory, &errmsg) != 0) damage(checking, errmsg.text);
+    struct errmsg errmsg = {{0}};
+    int error = layout_check_format(checking->tool->directory, &errmsg);
+    if (error == ERROR_MEMORY) return error;
+    if (error != 0) damage(checking, errmsg.text);
+    return 0;
 }
 
 static int check_manifest(struct checking *checking, uint64_t number)
@@ -38,6 +42,7 @@ static int check_manifest(struct checking *checking, uint64_t number)
         return 0;
     }
     checking->snapshot_seq = info->seq;
+    checking->snapshot_lineage = info->lineage;
     survey_tell(checking->tool, STORE_FINE,
                 "snapshots/manifest-%020" PRIu64 ": up to record %" PRIu64 ", %" PRIu32
                 " blocks of %" PRIu64 " bytes in all",
@@ -77,6 +82,7 @@ static void check_joint(struct checking *checking, const struct survey_chain *ch
     struct errmsg errmsg;
     uint64_t seq = checking->snapshot_seq;
     const char *journal = checking->survey.journal;
+    uint64_t lineage = survey_lineage_at(chain, seq);
     if (!chain->any && seq == 0) return;
     if (chain->any && chain->first_seq > seq + 1)
         errmsg_set(&errmsg, ERROR_DAMAGED,
@@ -88,6 +94,12 @@ static void check_joint(struct checking *checking, const struct survey_chain *ch
                    "%.200s: the journal ends at record %" PRIu64
                    ", but there is a snapshot of record %" PRIu64,
                    journal, chain->last_seq, seq);
+    else if (lineage != 0 && checking->snapshot_lineage != 0 &&
+             lineage != checking->snapshot_lineage)
+        errmsg_set(&errmsg, ERROR_DAMAGED,
+                   "%.200s: the journal has lineage %016" PRIx64 ", the snapshot %016" PRIx64
+                   ": they are of different gateways",
+                   journal, lineage, checking->snapshot_lineage);
     else
         return;
     damage(checking, errmsg.text);
@@ -136,8 +148,8 @@ int store_check(const struct store_tool *tool, struct errmsg *errmsg)
         return errmsg_set(errmsg, ERROR_MEMORY, "%s", error_text(ERROR_MEMORY));
     int error = survey_open(&checking.survey, tool, errmsg);
     if (error == 0) {
-        check_format(&checking);
-        error = check_snapshots(&checking);
+        error = check_format(&checking);
+        if (error == 0) error = check_snapshots(&checking);
         if (error == 0) error = check_journal(&checking);
         survey_close(&checking.survey);
         if (error != 0)

@@ -248,8 +248,9 @@ int store_repair(const struct store_tool *tool, bool accept_loss, struct errmsg 
     if (error != 0) return error;
     struct repairing repairing = {.tool = tool, .plan = &plan, .survey = &survey, .errmsg = errmsg};
     error = plan_make(&plan, &survey, tool, errmsg);
-    if (repaired_load(&repairing.note, survey.journal, errmsg) != 0)
-        repairing.note = (struct repaired){0};
+    int unread = repaired_load(&repairing.note, survey.journal, errmsg);
+    if (unread != 0) repairing.note = (struct repaired){0};
+    if (error == 0 && unread == ERROR_MEMORY) error = unread;
     if (error == 0) error = decide(&repairing, accept_loss);
     survey_close(&survey);
     if (error != 0 && errmsg->text[0] == '\0')

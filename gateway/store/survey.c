@@ -23,22 +23,25 @@ static bool any_frame(const struct scan *scan, const struct frame *frame)
     return true;
 }
 
-/* How far the journal ever went, as far as it can still be told. */
-static void find_extent(struct survey *survey, struct scan *scan)
+/* How far the journal ever went, as far as it can still be told. ERROR_MEMORY. */
+static int find_extent(struct survey *survey, struct scan *scan)
 {
     LIST_EACH (&survey->segments, link) {
         struct segment *segment = CONTAINER_OF(link, struct segment, link);
         struct scan_find find = {.segment = segment, .offset = SEGMENT_HEAD_SIZE};
         struct errmsg ignored;
-        while (scan_find(scan, &find, any_frame, &ignored) == 1) {
+        int found;
+        while ((found = scan_find(scan, &find, any_frame, &ignored)) == 1) {
             uint64_t last = find.frame.first_seq + find.frame.count - 1;
             if (last > survey->seq_max) survey->seq_max = last;
             if (find.frame.epoch > survey->epoch_max) survey->epoch_max = find.frame.epoch;
             find.offset += FRAME_ALIGN;
         }
+        if (found == ERROR_MEMORY) return found;
         survey->number_max = segment->number;
         survey->stream_end = segment->base + segment->size;
     }
+    return 0;
 }
 
 static int load_segments(struct survey *survey, const struct store_tool *tool, uint64_t from,
@@ -55,7 +58,7 @@ static int load_segments(struct survey *survey, const struct store_tool *tool, u
     if (survey->segments_damaged && survey->segments_bad > survey->number_max)
         survey->number_max = survey->segments_bad;
     error = scan_init(&scan, &survey->segments, tool->shard);
-    if (error == 0) find_extent(survey, &scan);
+    if (error == 0) error = find_extent(survey, &scan);
     scan_close(&scan);
     return error;
 }
@@ -109,6 +112,25 @@ void survey_close(struct survey *survey)
     if (survey->lock != NULL) lock_release(survey->lock, LOCK_TOOL);
 }
 
+static void note_lineage(struct survey_chain *chain, const struct scan_run *run)
+{
+    size_t count = chain->lineage_count;
+    if (run->count == 0 || count == SURVEY_LINEAGES_MAX) return;
+    if (count > 0 && chain->lineages[count - 1].lineage == run->lineage) return;
+    chain->lineages[count].first_seq = run->first_seq;
+    chain->lineages[count].lineage = run->lineage;
+    chain->lineage_count++;
+}
+
+uint64_t survey_lineage_at(const struct survey_chain *chain, uint64_t seq)
+{
+    uint64_t lineage = 0;
+    if (!chain->any || seq > chain->last_seq) return 0;
+    for (size_t i = 0; i < chain->lineage_count; i++)
+        if (chain->lineages[i].first_seq <= seq) lineage = chain->lineages[i].lineage;
+    return lineage;
+}
+
 static int read_chain(struct scan *scan, struct survey_chain *chain)
 {
     for (;;) {
@@ -117,6 +139,7 @@ static int read_chain(struct scan *scan, struct survey_chain *chain)
         if (found == SCAN_END || found < 0) return found;
         if (!chain->any) chain->first_seq = run.first_seq;
         chain->any = true;
+        note_lineage(chain, &run);
         chain->last_seq = run.first_seq + run.count - 1;
     }
 }
