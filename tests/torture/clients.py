@@ -460,5 +460,8 @@ class Operator(Client):
             self.history.add("verb", v=verb, a=address, n=name, s=status)
 
 
-CREW = (("b", Batches, 2), ("B", PlainBatches, 1), ("s", Sender, 2), ("S", PlainSender, 1), ("c", Caller, 3),
-        ("C", PlainCaller, 1), ("R", Reader, 1), ("w", Swapper, 2))
+SMALL_CREW = (("s", Sender, 2), ("S", PlainSender, 1), ("c", Caller, 3), ("C", PlainCaller, 1), ("R", Reader, 1),
+              ("w", Swapper, 2))
+CREW = (("b", Batches, 2), ("B", PlainBatches, 1), *SMALL_CREW)
+# Little memory remembers few keys: those that come in batches would push others out before their time.
+FLOOD_CREW = (("B", PlainBatches, 3), *SMALL_CREW)

@@ -13,6 +13,8 @@ DAY_US = 86400 * 1_000_000
 
 
 class Nemesis:
+    """With no kills wanted (None) the gateway lives on through everything else."""
+
     def __init__(self, world, kills_wanted, pace=1.0):
         self.world, self.random = world, world.random
         self.kills_wanted, self.pace = kills_wanted, pace
@@ -273,10 +275,10 @@ class Nemesis:
                     self.often(1.5, self.hit_function), self.often(6, self.reload)]
         if self.world.clock_file:
             troubles.append(self.often(5, self.jump))
-        if self.world.disk:
+        if self.world.disk and self.kills_wanted is not None:
             troubles.append(self.often(10, self.fill_disk))
         tasks = [asyncio.ensure_future(trouble) for trouble in troubles]
-        killer = asyncio.ensure_future(self.killer())
+        killer = asyncio.ensure_future(self.killer() if self.kills_wanted is not None else asyncio.sleep(seconds))
         await asyncio.wait([killer, *tasks], timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         self.over = True
         await asyncio.wait([killer, *tasks], timeout=60)

@@ -72,7 +72,7 @@ class Grower:
         return node
 
     def heavy(self, _address):
-        return {"b": self.random.randrange(20000, 150000)}
+        return {"b": self.random.randrange(20000, 60000)}
 
     def child(self, to, node=None, **more):
         made = {"to": to, **(self.leaf(to) if node is None else node), **more}
