@@ -7,6 +7,7 @@ enum { SNAPSHOTS_MAX = 16 /* the newest ones that are considered */ };
 struct base { /* a snapshot that is whole, or the empty state: number 0 */
     uint64_t number;
     uint64_t seq;
+    uint64_t lineage; /* 0: any */
 };
 
 struct planning {
@@ -34,7 +35,8 @@ static int add_base(struct planning *planning, uint64_t number, struct manifest 
     if (manifest->info.seq > plan->seq_max) plan->seq_max = manifest->info.seq;
     if (manifest->info.epoch > plan->epoch_max) plan->epoch_max = manifest->info.epoch;
     if (error == 0)
-        planning->bases[planning->base_count++] = (struct base){number, manifest->info.seq};
+        planning->bases[planning->base_count++] =
+            (struct base){number, manifest->info.seq, manifest->info.lineage};
     else
         note(plan, &errmsg);
     return 0;
@@ -50,7 +52,7 @@ static int find_bases(struct planning *planning)
     planning->snapshots_fine =
         numbers->count == 0 ||
         (planning->base_count > 0 && planning->bases[0].number == numbers->at[numbers->count - 1]);
-    planning->bases[planning->base_count++] = (struct base){0, 0};
+    planning->bases[planning->base_count++] = (struct base){0, 0, 0};
     free(manifest);
     return error;
 }
@@ -71,6 +73,8 @@ static void consider(struct planning *planning, const struct segment *from,
         const struct base *base = &planning->bases[i];
         if (!chain->any || chain->first_seq > base->seq + 1 || chain->last_seq < base->seq)
             continue;
+        uint64_t lineage = survey_lineage_at(chain, base->seq);
+        if (lineage != 0 && base->lineage != 0 && lineage != base->lineage) continue;
         if (!better(plan, chain->last_seq, whole)) return;
         plan->manifest = base->number;
         plan->snapshot_seq = base->seq;

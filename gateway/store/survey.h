@@ -7,6 +7,8 @@
 #include "store/scan.h"
 #include "store/snapshot_state.h"
 
+enum { SURVEY_LINEAGES_MAX = 16 };
+
 /* A stretch of the journal that can be read from the start of one segment on. */
 struct survey_chain {
     bool any;           /* it says where its records begin: */
@@ -16,6 +18,11 @@ struct survey_chain {
     struct scan_place end;
     struct scan_place at; /* the first frame that is not good */
     bool damaged;         /* that frame had been durable; errmsg says where */
+    struct {
+        uint64_t first_seq;
+        uint64_t lineage;
+    } lineages[SURVEY_LINEAGES_MAX]; /* oldest first; of more than that, the newest are left out */
+    size_t lineage_count;
     struct errmsg errmsg;
 };
 
@@ -45,6 +52,8 @@ int survey_next_part(struct survey *survey, const struct store_tool *tool,
 /* A read that fails counts as damage. ERROR_MEMORY. */
 int survey_chain(struct survey *survey, uint32_t shard, struct segment *from,
                  struct survey_chain *chain) MUST_USE;
+/* Of the run that holds a record; 0: the chain does not hold it. */
+uint64_t survey_lineage_at(const struct survey_chain *chain, uint64_t seq);
 /* Reads a manifest and all its blocks. */
 int survey_manifest(struct survey *survey, uint64_t number, struct manifest *manifest,
                     struct errmsg *errmsg) MUST_USE;
