@@ -18,7 +18,8 @@ static void fail_somehow(struct world *world, const struct fake_call *call,
             return;
         }
         fault->number = EIO;
-        fault->loses = chance(world, 50);
+        /* Pages that a failed sync marks as clean; a file system that cannot write names stops. */
+        fault->loses = call->call == FILE_CALL_SYNC && chance(world, 50);
         return;
     case FILE_CALL_WRITE:
         fault->number = chance(world, 50) ? EIO : ENOSPC;
