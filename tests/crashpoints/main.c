@@ -67,7 +67,7 @@ static struct {
     int lie; /* of a canary */
     int trace;
     const struct script *script;
-} wanted = {.states = 50000, .seed = 1, .model = -1, .draw = -1};
+} wanted = {.states = 150000, .seed = 1, .model = -1, .draw = -1};
 
 static double seconds(void)
 {

@@ -7,13 +7,13 @@
 
 /* Pages of zeros are many and all alike. Never freed. */
 static struct fake_page zeros = {.references = 1};
-static struct fake_page *free_pages; /* their first bytes point to the next */
+static struct fake_page *free_pages;
 
 static struct fake_page *new_page(void)
 {
     struct fake_page *page = free_pages;
     if (page != NULL)
-        memcpy(&free_pages, page->bytes, sizeof free_pages);
+        free_pages = page->next;
     else
         page = malloc(sizeof *page);
     CHECK(page != NULL);
@@ -24,7 +24,7 @@ static struct fake_page *new_page(void)
 static void drop_page(struct fake_page *page)
 {
     if (page == NULL || --page->references > 0) return;
-    memcpy(page->bytes, &free_pages, sizeof free_pages);
+    page->next = free_pages;
     free_pages = page;
 }
 

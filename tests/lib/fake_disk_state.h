@@ -14,6 +14,7 @@ enum { FAKE_NAME_MAX = 160, FAKE_PROCESSES_MAX = 64, FAKE_HANDLES_MAX = 4096 };
 
 /* Shared by all contents that hold the same bytes; written to only by its one owner. */
 struct fake_page {
+    struct fake_page *next; /* while it is free */
     uint32_t references;
     uint8_t bytes[FAKE_PAGE];
 };
