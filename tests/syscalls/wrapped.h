@@ -1,7 +1,10 @@
 /*
- * Every system call that the gateway makes through the C library. sites.py reads the names from here, and
- * refuses a program that imports a function of the C library that is neither here nor known to be harmless.
- *     WRAP(name, what failing looks like, argument with a descriptor, with a path, with a size, call it anyway)
+ * Every system call that the gateway makes through the C library. sites.py reads the names from
+ * here, and refuses a program that imports a function of the C library that is neither here nor
+ * known to be harmless.
+ *
+ * WRAP: its name, what failing looks like, which argument is a descriptor, a path, a size (-1:
+ * none), and whether it is called anyway.
  */
 WRAP(__getdelim, FAULT_MINUS_ONE, -1, -1, -1, false)
 WRAP(__isoc99_fscanf, FAULT_MINUS_ONE, -1, -1, -1, false)
