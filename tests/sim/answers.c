@@ -49,6 +49,7 @@ static void take_scribble(struct world *world, const struct host *host, uint32_t
     struct scribble *scribble = &world->history.scribbles[number];
     if (answer->kind == ANSWER_MISMATCH) scribble->mismatched = true;
     if (answer->kind != ANSWER_DONE) return;
+    HOLDS(3, !scribble->must_mismatch);
     scribble->acked = moment_now(&world->history, host->number);
     scribble->version = answer->number;
 }

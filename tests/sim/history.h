@@ -64,6 +64,7 @@ struct deed {
 struct scribble {
     uint32_t address;
     bool is_delete;
+    bool must_mismatch; /* it was to replace what had been replaced before */
     bool mismatched;
     bool gone;
     struct moment first, acked;

@@ -34,13 +34,22 @@ void operator_acts(struct world *world)
     tell_all(world, &event);
 }
 
-/* The newest write whose version is known, to build on. */
-static bool find_version(const struct history *history, uint32_t address, uint64_t *version)
+static uint64_t version_of(const struct scribble *scribble)
 {
-    uint32_t number = history_scribble_floor(history, address);
-    if (number == 0) return false;
-    *version = history->scribbles[number].is_delete ? 0 : history->scribbles[number].version;
-    return true;
+    return scribble->is_delete ? 0 : scribble->version;
+}
+
+/* If-Match with the version of a write that is known, the newest mostly. */
+static void build_on(struct world *world, struct scribble *made, struct event_state *state)
+{
+    const struct history *history = &world->history;
+    uint32_t newest = history_scribble_floor(history, made->address), number = newest;
+    while (number > 1 && chance(world, 30)) number--;
+    const struct scribble *base = &history->scribbles[number];
+    if (number == 0 || base->address != made->address || base->acked.order == 0) return;
+    state->if_match = true;
+    state->version = version_of(base);
+    made->must_mismatch = state->version != version_of(&history->scribbles[newest]);
 }
 
 void scribbler_acts(struct world *world)
@@ -61,8 +70,7 @@ void scribbler_acts(struct world *world)
                   .is_delete = made->is_delete,
                   .type_name = SPAN_LITERAL("s/v"),
                   .value = made->is_delete ? SPAN_EMPTY : span_of(&number, sizeof number)}};
-    if (chance(world, 30))
-        event.state.if_match = find_version(history, address, &event.state.version);
+    if (chance(world, 30)) build_on(world, made, &event.state);
     world_ask(world, host, &event, WAIT_SCRIBBLE, number);
 }
 
