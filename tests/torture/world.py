@@ -196,8 +196,8 @@ class World:
         self.crew = [kind(self, name) for name, kind in crew]
         self.puller = clients.Puller(self, f"P{self.round}a")
         self.letters = clients.LetterPuller(self, f"L{self.round}a")
-        self.operator = clients.Operator(self, f"O{self.round}a")
-        self.everybody = [*self.crew, self.puller, self.letters, self.operator]
+        operator = clients.Operator(self, f"O{self.round}a")
+        self.everybody = [*self.crew, self.puller, self.letters, operator]
         self.tasks = [asyncio.ensure_future(self.guarded(client)) for client in self.everybody]
         self.tasks.append(asyncio.ensure_future(self.measure()))
 
@@ -214,9 +214,10 @@ class World:
         self.write_faults(CALM)
         self.set_chaos({name: {} for name in ("clients", *self.function_ports)})
         began = time.monotonic()
+        operator = clients.Operator(self, f"O{self.round}z")  # the round's own may still be in the middle of something
         late = self.tasks
         while late and time.monotonic() - began < 40:
-            await self.operator.turn()  # a call may wait for an address that is parked
+            await operator.turn()  # a call may wait for an address that is parked
             _, late = await asyncio.wait(late, timeout=0.3)
         self.given_up = True
         if late:
@@ -229,7 +230,7 @@ class World:
                 self.wrong(f"not settled after {SETTLE_SECONDS} s (I11): {await self.what_moves()}; "
                            f"{await self.admin_get('/v1/functions')}; {await self.admin_get('/v1/parked')}")
                 break
-            await self.operator.turn()
+            await operator.turn()
             for puller in (self.puller, self.letters):
                 while await puller.turn("1ms"):
                     pass
@@ -305,8 +306,8 @@ class World:
 
     def offline_check(self):
         """`holdfast check DIR` of the gateway that has ended: (JSON, problem)."""
-        done = subprocess.run([self.gateway.binary, "check", self.gateway.data, "--output", "json"], capture_output=True, text=True,
-                              timeout=60, check=False)
+        done = subprocess.run([self.gateway.binary, "check", self.gateway.data, "--output", "json"], capture_output=True,
+                              text=True, timeout=60, check=False)
         if done.returncode:
             return None, f"check ended with {done.returncode}: {done.stdout[-600:]}{done.stderr[-600:]}"
         return json.loads(done.stdout), None
