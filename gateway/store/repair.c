@@ -145,6 +145,10 @@ static int repair_journal(struct repairing *repairing)
     const struct repaired *before = &repairing->note;
     if (before->there && before->epoch > note.epoch) note.epoch = before->epoch;
     if (before->there && before->new_lineage) note.new_lineage = true;
+    if (before->there && before->number > note.number) {
+        note.number = before->number;
+        note.base = before->base;
+    }
     int error = directory_make(journal, repairing->errmsg);
     /* First the note: whatever of the rest is done, the next open knows. */
     if (error == 0) error = repaired_write(&note, journal, repairing->errmsg);
@@ -217,6 +221,9 @@ static bool is_fresh(const struct repairing *repairing)
     const struct plan *plan = repairing->plan;
     if (plan->number_max != 0) return false;
     if (repairing->survey->manifests.count == 0) return true;
+    /* An earlier repair may have ended before it came to the snapshots. */
+    const struct snapshot_numbers *manifests = &repairing->survey->manifests;
+    if (manifests->at[manifests->count - 1] != plan->manifest) return false;
     return repairing->note.there && repairing->note.next_seq == plan->last_seq + 1;
 }
 
