@@ -49,7 +49,9 @@ static void build_on(struct world *world, struct scribble *made, struct event_st
     if (number == 0 || base->address != made->address || base->acked.order == 0) return;
     state->if_match = true;
     state->version = version_of(base);
-    made->must_mismatch = state->version != version_of(&history->scribbles[newest]);
+    /* 0 is "absent", which it may be once more. */
+    made->must_mismatch =
+        state->version != 0 && state->version != version_of(&history->scribbles[newest]);
 }
 
 void scribbler_acts(struct world *world)
