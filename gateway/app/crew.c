@@ -3,13 +3,14 @@
 #include "app/gateway.h"
 #include "app/shard_files.h"
 #include "base/check.h"
+#include "os/clock.h"
 #include "os/log.h"
 
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { PAUSE_MAX_S = 2 };
+enum { PAUSE_MAX_US = 2000000 };
 
 /* ---- Signals from engine to engine ---- */
 
@@ -117,10 +118,9 @@ static void end_pause(struct crew *crew)
 
 bool crew_pause(struct crew *crew)
 {
-    struct timespec until;
     if (!crew->running) return true;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += PAUSE_MAX_S;
+    int64_t until_us = clock_mono_us() + PAUSE_MAX_US;
+    struct timespec until = {until_us / 1000000, until_us % 1000000 * 1000};
     pthread_mutex_lock(&crew->mutex);
     crew->pausing = true;
     for (uint32_t i = 0; i < crew->count; i++) {

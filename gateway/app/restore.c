@@ -4,6 +4,7 @@
 #include "app/shard_files.h"
 #include "os/clock.h"
 #include "os/log.h"
+#include "os/loop.h"
 #include "os/random.h"
 #include "shard/shard.h"
 #include "store/check.h"
@@ -11,9 +12,8 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
-#include <time.h>
 
-enum { BACKLOG_MAX = 8 << 20, POLL_NS = 2000000 };
+enum { BACKLOG_MAX = 8 << 20, POLL_MS = 2 };
 
 struct restoring {
     const char *savepoint;
@@ -21,6 +21,7 @@ struct restoring {
     struct savepoint_info info;
     struct shard **old; /* loaded, not started */
     uint32_t count;     /* of new shards */
+    struct loop loop;   /* to wait in */
     struct errmsg *errmsg;
 };
 
@@ -92,34 +93,36 @@ static void close_all(struct restoring *restoring)
 
 /* ---- The new ones ---- */
 
-static void wait_a_little(void)
+/* Nothing is in the loop: only its time-out is wanted. */
+static void wait_a_little(struct loop *loop)
 {
-    nanosleep(&(struct timespec){.tv_nsec = POLL_NS}, NULL);
+    (void)!loop_turn(loop, POLL_MS);
 }
 
-static int give_blocks(struct shard *shard, struct snapshots *snapshots)
+static int give_blocks(struct shard *shard, struct snapshots *snapshots, struct loop *loop)
 {
     struct cut_block block;
     while (shard_cut_next(shard, &block)) {
-        while (snapshot_backlog(snapshots) > BACKLOG_MAX) wait_a_little();
+        while (snapshot_backlog(snapshots) > BACKLOG_MAX) wait_a_little(loop);
         int error = snapshot_write(snapshots, block.block, block.bytes);
         if (error != 0) return error;
     }
     return shard_cut_failed(shard) ? ERROR_MEMORY : 0;
 }
 
-static int wait_published(struct snapshots *snapshots, struct errmsg *errmsg)
+static int wait_published(struct snapshots *snapshots, struct loop *loop, struct errmsg *errmsg)
 {
     for (;;) {
         struct snapshot_info info;
         enum snapshot_state state = snapshot_poll(snapshots, &info, errmsg);
         if (state == SNAPSHOT_PUBLISHED) return 0;
         if (state == SNAPSHOT_FAILED) return ERROR_IO;
-        wait_a_little();
+        wait_a_little(loop);
     }
 }
 
-static int write_snapshot(struct shard *shard, const char *directory, struct errmsg *errmsg)
+static int write_snapshot(struct shard *shard, const char *directory, struct loop *loop,
+                          struct errmsg *errmsg)
 {
     struct snapshots *snapshots;
     struct snapshot_info newest;
@@ -131,13 +134,13 @@ static int write_snapshot(struct shard *shard, const char *directory, struct err
     if (error != 0) return error;
     error = shard_cut_begin(shard, 0);
     if (error == 0) error = snapshot_begin(snapshots, &info);
-    if (error == 0) error = give_blocks(shard, snapshots);
+    if (error == 0) error = give_blocks(shard, snapshots, loop);
     if (error != 0) {
         errmsg_set(errmsg, error, "%s", error_text(error));
         snapshot_abort(snapshots);
     } else {
         snapshot_finish(snapshots);
-        error = wait_published(snapshots, errmsg);
+        error = wait_published(snapshots, loop, errmsg);
     }
     shard_cut_end(shard);
     snapshots_close(snapshots);
@@ -172,7 +175,7 @@ static int make_shard(struct restoring *restoring, uint32_t number)
     if (error != 0)
         errmsg_set(restoring->errmsg, error, "shard %" PRIu32 " of the savepoint %.200s: %s",
                    number, restoring->savepoint, error_text(error));
-    if (error == 0) error = write_snapshot(shard, path, restoring->errmsg);
+    if (error == 0) error = write_snapshot(shard, path, &restoring->loop, restoring->errmsg);
     if (error == 0) error = write_note(shard, path, restoring->errmsg);
     shard_close(shard);
     return error;
@@ -199,8 +202,14 @@ int restore(const char *savepoint, const char *data, uint32_t count, struct errm
     int error = savepoint_read(savepoint, &restoring.info, errmsg);
     if (error != 0) return error;
     if (restoring.count == 0) restoring.count = restoring.info.count;
+    error = loop_init(&restoring.loop);
+    if (error != 0) {
+        free(restoring.info.shards);
+        return errmsg_set(errmsg, error, "cannot make an event loop");
+    }
     error = load_all(&restoring);
     if (error == 0) error = make_all(&restoring);
+    loop_close(&restoring.loop);
     if (error == 0)
         LOG(LOG_INFO, "restored", LOG_TEXT("savepoint", savepoint), LOG_TEXT("data", data),
             LOG_NUMBER("from_shards", restoring.info.count),
