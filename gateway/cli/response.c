@@ -21,6 +21,11 @@ static int malformed(struct response *response)
                       response->client->address);
 }
 
+static int no_memory(struct response *response)
+{
+    return errmsg_set(&response->client->errmsg, ERROR_MEMORY, "out of memory");
+}
+
 static struct span rest_of(const struct client *client)
 {
     return span_from(buffer_span(&client->in), client->taken);
@@ -72,7 +77,7 @@ static bool read_status(struct span line, int *status)
 
 static int read_head(struct response *response)
 {
-    struct span line;
+    struct span line = SPAN_EMPTY;
     struct client_answer *answer = response->answer;
     int error = read_line(response, &line);
     if (error != 0) return error;
@@ -81,7 +86,7 @@ static int read_head(struct response *response)
     for (int i = 0; i < HEAD_LINES_MAX; i++) {
         error = read_line(response, &line);
         if (error != 0) return error;
-        if (line.size == 0) return 0;
+        if (line.size == 0) return answer->head.failed ? no_memory(response) : 0;
         buffer_append(&answer->head, line);
         buffer_byte(&answer->head, '\n');
     }
@@ -133,7 +138,7 @@ static int read_bytes(struct response *response, uint64_t size)
 
 static int read_chunks(struct response *response)
 {
-    struct span line;
+    struct span line = SPAN_EMPTY;
     for (;;) {
         char digits[20];
         int error = read_line(response, &line);
@@ -202,7 +207,5 @@ int response_read(struct client *client, int64_t timeout_ms, struct client_answe
         error = read_head(&response);
     } while (error == 0 && answer->status < 200); /* 100 Continue and the like */
     if (error == 0) error = read_body(&response, keep);
-    if (error == 0 && (answer->head.failed || answer->body.failed))
-        error = errmsg_set(&client->errmsg, ERROR_MEMORY, "out of memory");
-    return error;
+    return error == 0 && answer->body.failed ? no_memory(&response) : error;
 }

@@ -124,6 +124,7 @@ static int change(struct remote *remote, const struct flags *flags, struct clien
         else
             printf("%s\n", done);
     }
+    request->headers[0].value = NULL; /* it was here */
     client_answer_close(&answer);
     return code;
 }

@@ -91,6 +91,12 @@ struct layout {
     bool right[TEXT_TABLE_COLUMNS_MAX];
 };
 
+static size_t column_of(const struct text_table *table, size_t cell)
+{
+    CHECK(table->column_count > 0);
+    return cell % table->column_count;
+}
+
 static void measure(const struct text_table *table, struct layout *layout)
 {
     struct reader reader = reader_of(buffer_span(&table->cells));
@@ -101,7 +107,7 @@ static void measure(const struct text_table *table, struct layout *layout)
     }
     for (size_t i = 0; i < table->cell_count; i++) {
         struct span cell = next_cell(&reader);
-        size_t column = i % table->column_count;
+        size_t column = column_of(table, i);
         size_t width = width_of(cell);
         if (width > TEXT_TABLE_WIDTH_MAX) width = TEXT_TABLE_WIDTH_MAX;
         if (width > layout->widths[column]) layout->widths[column] = width;
@@ -151,5 +157,5 @@ void text_table_print(const struct text_table *table, FILE *out)
         fputs(terminal_plain(out), out);
     }
     for (size_t i = 0; i < table->cell_count; i++)
-        print_cell(out, table, &layout, i % table->column_count, next_cell(&reader));
+        print_cell(out, table, &layout, column_of(table, i), next_cell(&reader));
 }

@@ -163,7 +163,7 @@ static int member_of(struct scan *scan, const struct piece *name)
 static int scan_member(struct scan *scan, struct piece pieces[MEMBERS])
 {
     size_t before = scan->out->size;
-    struct piece name;
+    struct piece name = {0};
     int error = scan_string(scan, "the name of a member is expected", &name);
     if (error != 0) return error;
     int member = member_of(scan, &name);
