@@ -42,6 +42,7 @@ struct call {
     bool stream_reused;       /* its connection was idle before */
     uint64_t stream_bytes_in; /* of the connection when the call was sent */
     unsigned header_count;
+    size_t header_bytes;
     bool head_read;
     struct buffer body;
     size_t body_sent;

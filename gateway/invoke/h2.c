@@ -195,6 +195,7 @@ void h2_send(struct connection *connection, struct call *call)
     call->stream_reused = h2->used && h2->call_count == 0;
     call->stream_bytes_in = h2->bytes_in;
     call->header_count = 0;
+    call->header_bytes = 0;
     call->head_read = false;
     call->connection = connection;
     call->place = CALL_SENT;

@@ -37,11 +37,13 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
     struct call *call = call_of(session, frame->hd.stream_id);
     uint64_t status;
     if (call == NULL) return 0;
-    if (++call->header_count > ANSWER_HEADERS_MAX) {
+    call->header_bytes += name_size + value_size;
+    if (++call->header_count > ANSWER_HEADERS_MAX || call->header_bytes > ANSWER_HEAD_BYTES_MAX) {
         h2_let_go(h2, call);
-        h2_cancel(h2, call->stream);
         call_fail(call, OUTCOME_BAD_ANSWER, "the answer has too many headers");
-        return 0;
+        /* nghttp2 resets the stream and does not look at the rest, of which a few bytes may stand
+           for megabytes. */
+        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     }
     if (call->head_read) return 0; /* trailers */
     struct span field = span_of(name, name_size);

@@ -94,13 +94,17 @@ static void cut_slow(struct server *server)
     }
 }
 
-bool answers_hold(struct connection *connection, size_t size)
+bool answers_fit(const struct connection *connection, size_t size)
 {
     struct server *server = connection->listener->server;
-    bool fits = server->answer_bytes + size <= server->limits.bodies_max;
-    if (!fits) cut_slow(server);
-    fits = fits || server->answer_bytes + size <= server->limits.bodies_max;
-    if (!fits && size > SMALL) return false;
+    if (server->answer_bytes + size <= server->limits.bodies_max) return true;
+    cut_slow(server);
+    return server->answer_bytes + size <= server->limits.bodies_max;
+}
+
+bool answers_hold(struct connection *connection, size_t size)
+{
+    if (!answers_fit(connection, size) && size > SMALL) return false;
     hold(connection, size);
     return true;
 }

@@ -12,7 +12,14 @@
 /* Without it h2o's structs silently have another layout. */
 _Static_assert(H2O_USE_LIBUV == 0, "build with -DH2O_USE_LIBUV=0");
 
-enum { H2O_TIMEOUTS = 8 };
+enum { H2O_TIMEOUTS = 8, LARGE_READS = 64 };
+
+/* A path whose answer was large the last time. */
+struct large_read {
+    uint64_t hash;
+    size_t size;
+    int64_t at_us;
+};
 
 struct server {
     h2o_globalconf_t config;
@@ -38,8 +45,10 @@ struct server {
     /* Whose turn it is, see turn.c. */
     struct list postponed; /* requests that wait for the next turn */
     uint64_t turn;
-    uint32_t turn_reads;
+    struct list reads; /* requests that are out, oldest first */
+    uint32_t read_count;
     int64_t large_read_us;
+    struct large_read large_reads[LARGE_READS];
     struct list unhooked;             /* connections whose reading we do not follow, for now */
     const struct connection *reading; /* h2o reads from it; NULL when it has gone meanwhile */
     int hangup_fd;                    /* an epoll of its own, see hangup.c */
@@ -119,7 +128,9 @@ struct request {
     struct connection *connection;
     h2o_req_t *h2o;
     struct list postponed_link; /* in server->postponed */
-    size_t held;                /* bytes of the answer, until it is out */
+    struct list read_link;      /* in server->reads */
+    int64_t out_us;
+    size_t held; /* bytes of the answer, until it is out */
     bool answered;
 };
 
@@ -173,6 +184,8 @@ void answers_connection_init(struct connection *connection);
 void answers_connection_close(struct connection *connection);
 /* Bytes that the client's machine has acknowledged so far. */
 uint64_t answers_taken(const struct connection *connection);
+/* Whether there is room for so many bytes, which is made when need be. */
+bool answers_fit(const struct connection *connection, size_t size);
 /* Counts an answer, for which room is made when need be. False: there is none. */
 bool answers_hold(struct connection *connection, size_t size);
 void answers_release(struct connection *connection, size_t size);
@@ -184,6 +197,8 @@ void turn_begin(struct server *server);
 bool turn_waits(const struct server *server);
 /* To the listener's handler, now or in a turn to come. */
 void turn_request(struct request *request);
+/* It is answered, or gone. */
+void turn_left(struct request *request);
 /* An answer of that size is about to be given. */
 void turn_answer(struct request *request, size_t size);
 
@@ -198,6 +213,8 @@ void request_handler_register(struct server *server, h2o_pathconf_t *path);
 void request_abandon(struct request *request);
 /* The server closes: the same, with an answer that says so. */
 void request_dismiss(struct request *request);
+/* A read whose answer has no room now. */
+void request_refuse_large(struct request *request);
 
 /* refusal.c */
 void refusal_filter_register(struct server *server, h2o_pathconf_t *path);

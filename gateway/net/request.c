@@ -28,6 +28,7 @@ static void mark_answered(struct request *request)
     request->answered = true;
     request->connection->waiting--;
     request->connection->answered++;
+    turn_left(request);
     connection_progress(request->connection);
 }
 
@@ -63,6 +64,7 @@ static struct request *request_make(struct connection *connection, h2o_req_t *re
     request->http.body = span_of_iovec(req->entity);
     request->http.secure = connection->trusted;
     list_init(&request->postponed_link);
+    list_init(&request->read_link);
     list_append(&connection->requests, &request->link);
     connection->waiting++;
     connection->dispatched++;
@@ -245,6 +247,12 @@ static void send_answer(struct request *request, struct span body)
     server->answering = NULL;
 }
 
+void request_refuse_large(struct request *request)
+{
+    http_problem(&request->http, 503, "full",
+                 "The gateway has no room for so large an answer now: try again.", SPAN_EMPTY, 1);
+}
+
 /* False: an answer has been given, and it is not this one. */
 static bool make_room(struct request *request, size_t size)
 {
@@ -256,9 +264,7 @@ static bool make_room(struct request *request, size_t size)
         return true;
     }
     if (span_equal(request->http.method, SPAN_LITERAL("GET"))) {
-        http_problem(&request->http, 503, "full",
-                     "The gateway has no room for so large an answer now: try again.", SPAN_EMPTY,
-                     1);
+        request_refuse_large(request);
         return false;
     }
     request->http.gone = NULL;

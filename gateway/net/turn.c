@@ -1,31 +1,37 @@
 /*
  * Whose turn is it? h2o goes on with the requests that a client has sent in one go until there are
  * none, without a look at anybody else, and even when the client has gone: a connection can bring
- * hundred thousand of them. So a connection has a number of requests for each turn of the loop, and
- * all reads together have one too, for what they read is in memory before anybody knows its size.
- * The rest waits in line for the next turn, which then comes without sleep.
+ * a hundred thousand of them. So a connection has a number of requests for each turn of the loop.
+ * And only so many reads are out at a time: what they have read waits in memory, for the disk as
+ * well, and nobody knows its size before. The rest stands in line for the next turn, which then
+ * comes without sleep.
  */
 #include "net/internal.h"
+
+#include "base/hash.h"
 
 #include <poll.h>
 
 enum {
     CONNECTION_REQUESTS_MAX = 32, /* of a connection in a turn */
-    READS_MAX = 64,               /* of all together */
-    READ_LARGE = 65536,           /* an answer that makes reads come one in a turn */
-    LARGE_US = 10000000,          /* for so long after it */
+    READS_MAX = 16,               /* without an answer, of all together */
+    READS_LARGE_MAX = 2,          /* the same while answers are large */
+    READ_FRESH_US = 100000,       /* one that is out for longer waits for news and does not count */
+    READ_LARGE = 65536,           /* bytes of an answer */
+    LARGE_US = 10000000,          /* so long after one they are large */
 };
 
 void turn_open(struct server *server)
 {
     list_init(&server->postponed);
+    list_init(&server->reads);
     server->large_read_us = INT64_MIN / 2;
 }
 
 static uint32_t reads_max(const struct server *server)
 {
     bool large = loop_now_us(server->loop) - server->large_read_us < LARGE_US;
-    return large ? 1 : READS_MAX;
+    return large ? READS_LARGE_MAX : READS_MAX;
 }
 
 static bool is_read(const struct request *request)
@@ -33,22 +39,85 @@ static bool is_read(const struct request *request)
     return span_equal(request->http.method, SPAN_LITERAL("GET"));
 }
 
-/* Counts it when there is room for it in this turn. */
-static bool turn_takes(struct request *request)
+static void read_goes_out(struct server *server, struct request *request)
+{
+    request->out_us = loop_now_us(server->loop);
+    list_append(&server->reads, &request->read_link);
+    server->read_count++;
+}
+
+void turn_left(struct request *request)
+{
+    if (list_empty(&request->read_link)) return;
+    list_remove(&request->read_link);
+    request->connection->listener->server->read_count--;
+}
+
+static void forget_old_reads(struct server *server)
+{
+    int64_t fresh_us = loop_now_us(server->loop) - READ_FRESH_US;
+    while (!list_empty(&server->reads)) {
+        struct request *oldest = LIST_FIRST(&server->reads, struct request, read_link);
+        if (oldest->out_us > fresh_us) return;
+        turn_left(oldest);
+    }
+}
+
+/* The first of its connection in this turn. */
+static bool is_first(const struct request *request)
+{
+    return request->connection->turn != request->connection->listener->server->turn;
+}
+
+/* Counts it when its connection may have one more in this turn. */
+static bool has_turn(struct request *request)
 {
     struct connection *connection = request->connection;
-    struct server *server = connection->listener->server;
-    bool read = is_read(request);
-    if (connection->turn != server->turn) {
-        connection->turn = server->turn;
-        connection->turn_requests = 0;
-    }
+    if (is_first(request)) connection->turn_requests = 0;
+    connection->turn = connection->listener->server->turn;
     if (connection->turn_requests >= CONNECTION_REQUESTS_MAX) return false;
-    if (read && server->turn_reads >= reads_max(server)) return false;
     connection->turn_requests++;
-    if (read) server->turn_reads++;
     return true;
 }
+
+/* Counts a read when there is room for one. */
+static bool may_go_out(struct request *request)
+{
+    struct server *server = request->connection->listener->server;
+    if (!is_read(request)) return true;
+    if (server->read_count >= reads_max(server)) return false;
+    read_goes_out(server, request);
+    return true;
+}
+
+/* -- Reads whose answers are known to be large -- */
+
+static struct large_read *place_of(struct server *server, uint64_t hash)
+{
+    return &server->large_reads[hash % LARGE_READS];
+}
+
+/* What was large a moment ago and has no room now need not be put together to find that out. */
+static bool is_too_large_now(struct request *request)
+{
+    struct server *server = request->connection->listener->server;
+    if (loop_now_us(server->loop) - server->large_read_us >= LARGE_US || !is_read(request))
+        return false;
+    uint64_t hash = hash_bytes(request->http.path);
+    const struct large_read *known = place_of(server, hash);
+    return known->hash == hash && loop_now_us(server->loop) - known->at_us < LARGE_US &&
+           !answers_fit(request->connection, known->size);
+}
+
+static void remember_large(struct request *request, size_t size)
+{
+    struct server *server = request->connection->listener->server;
+    uint64_t hash = hash_bytes(request->http.path);
+    server->large_read_us = loop_now_us(server->loop);
+    *place_of(server, hash) = (struct large_read){hash, size, server->large_read_us};
+}
+
+/* -- Handing out -- */
 
 static void handle(struct request *request)
 {
@@ -63,16 +132,19 @@ static void postpone(struct request *request)
 
 void turn_request(struct request *request)
 {
-    if (turn_takes(request))
-        handle(request);
-    else
+    if (!has_turn(request))
         postpone(request);
+    else if (is_too_large_now(request))
+        request_refuse_large(request);
+    else if (!may_go_out(request))
+        postpone(request);
+    else
+        handle(request);
 }
 
 void turn_answer(struct request *request, size_t size)
 {
-    struct server *server = request->connection->listener->server;
-    if (size > READ_LARGE && is_read(request)) server->large_read_us = loop_now_us(server->loop);
+    if (size > READ_LARGE && is_read(request)) remember_large(request, size);
 }
 
 /* For good, in both directions; a client that only ends its own may still wait for answers. */
@@ -85,12 +157,10 @@ static bool has_gone(const struct connection *connection)
 static void resume(struct request *request)
 {
     if (request->answered) return;
-    if (!turn_takes(request))
-        postpone(request);
-    else if (has_gone(request->connection))
+    if (is_first(request) && has_gone(request->connection))
         request_abandon(request);
     else
-        handle(request);
+        turn_request(request);
 }
 
 bool turn_waits(const struct server *server)
@@ -103,7 +173,7 @@ void turn_begin(struct server *server)
     struct list now;
     list_init(&now);
     server->turn++;
-    server->turn_reads = 0;
+    forget_old_reads(server);
     if (!turn_waits(server)) return;
     loop_touch(server->loop);
     while (!list_empty(&server->postponed)) {

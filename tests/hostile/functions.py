@@ -22,7 +22,6 @@ from world import http_answer, listen, spawn  # noqa: E402
 
 # Functions are well-behaved until an attack makes them hostile: by then their windows have grown.
 hostile_now = functions_h2.hostile_now
-RATE = 12 << 20
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/octet-stream\r\n"
 GOOD = wire.Response().encode()
 BOMB = gzip.compress(b"\0" * (256 << 20), 9)  # 256 MiB in 256 KB
@@ -39,11 +38,9 @@ def chunk(data):
 def endless(connection, head, piece, every_s=0.0):
     """Until the gateway has enough, and no faster than a line takes it."""
     connection.sendall(head)
-    begun, sent = time.monotonic(), 0
     while hostile_now.value:
         connection.sendall(piece)
-        sent += len(piece)
-        time.sleep(max(every_s, sent / RATE - (time.monotonic() - begun)))
+        time.sleep(max(every_s, functions_h2.line.taken(len(piece))))
 
 
 def reset(connection, data):

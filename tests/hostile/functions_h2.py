@@ -1,6 +1,7 @@
 """A function server over HTTP/2 with prior knowledge that keeps to nothing. See functions.py."""
 import multiprocessing
 import struct
+import threading
 import time
 
 import frames as f
@@ -8,6 +9,23 @@ import frames as f
 hostile_now = multiprocessing.RawValue("b", 0)
 RATE = 12 << 20
 GOOD = b"\xa2\x06\x00"  # FromFunction with an empty result
+
+
+class Line:
+    """What all connections together may send: a line of 100 Mbit/s."""
+
+    def __init__(self):
+        self.lock, self.free_at = threading.Lock(), 0.0
+
+    def taken(self, size):
+        """Seconds to wait after that many bytes."""
+        with self.lock:
+            now = time.monotonic()
+            self.free_at = max(self.free_at, now) + size / RATE
+            return self.free_at - now
+
+
+line = Line()
 
 
 def status(stream, *more, end_stream=False, code=b"200", end_headers=True):
@@ -23,12 +41,10 @@ def good(stream):
 def endless(connection, stream, lead, make):
     """Frames without end, at the rate of a line."""
     connection.sendall(lead)
-    begun, sent = time.monotonic(), 0
     while hostile_now.value:
         piece = make(stream)
         connection.sendall(piece)
-        sent += len(piece)
-        time.sleep(max(0.0, sent / RATE - (time.monotonic() - begun)))
+        time.sleep(line.taken(len(piece)))
 
 
 def says(make):

@@ -82,6 +82,7 @@ void echo_handle(void *context, struct http_request *request)
     } else if (path_is(request, "/nothing")) {
         http_answer(request, 204, NULL, 0, SPAN_EMPTY);
     } else if (span_starts_with(request->path, SPAN_LITERAL("/decode/"))) {
+        atomic_store(&echo->decoded_at, atomic_load(&echo->handled));
         answer_decoded(request);
     } else {
         answer_echo(request);

@@ -10,6 +10,7 @@ struct echo {
     struct server_thread thread;
     atomic_int handled;
     atomic_int gone;
+    atomic_int decoded_at; /* `handled` at the last /decode/ */
     atomic_int turn_ends;
     struct loop_turn_end turn_end;
     struct http_request *held; /* the last of /hold */

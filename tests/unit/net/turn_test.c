@@ -81,7 +81,7 @@ Test(turn, lets_others_in_between)
     modest = connected();
     server_thread_run(&echo.thread, both_ask, NULL);
     client_reply(modest, &reply);
-    int handled = atomic_load(&echo.handled);
+    int handled = atomic_load(&echo.decoded_at);
     cr_assert_eq(reply.status, 200);
     cr_assert_lt(handled, REQUESTS / 2, "%d came first", handled);
     for (int i = 0; i < REQUESTS; i++) {
