@@ -214,13 +214,30 @@ static size_t effects_bytes(const struct function_response *response)
     return bytes;
 }
 
-/* What the outbox will hold: records for egresses, messages for other shards. */
-static size_t outgoing_bytes(const struct shard *shard, const struct function_response *response)
+static size_t crossing_bytes(const struct shard *shard, const struct function_response *response)
 {
     size_t bytes = 0;
     for (size_t i = 0; shard->image.channels != NULL && i < response->message_count; i++)
         if (!image_owns(&shard->image, target_slot(&response->messages[i].target)))
             bytes += response->messages[i].argument.size + MESSAGE_OVERHEAD;
+    return bytes;
+}
+
+/* What waits for other shards is an eighth of the memory at most: see has_room_for in
+ * decide_signal.c. */
+static bool is_crossing_blocked(const struct shard *shard, const struct function_response *response)
+{
+    size_t crossing = crossing_bytes(shard, response), most = shard->overlay.config.memory_max / 8;
+    size_t waiting;
+    if (crossing == 0 || most == 0) return false;
+    channels_waiting(&shard->image, &waiting);
+    return waiting > 0 && waiting + crossing > most;
+}
+
+/* What the outbox will hold: records for egresses, messages for other shards. */
+static size_t outgoing_bytes(const struct shard *shard, const struct function_response *response)
+{
+    size_t bytes = crossing_bytes(shard, response);
     for (size_t i = 0; i < response->egress_count; i++) {
         const struct egress *egress = egress_find(&shard->overlay, response->egress[i].name);
         if (egress->kind != EGRESS_DISCARD) bytes += response->egress[i].argument.size;
@@ -261,6 +278,7 @@ static bool is_blocked(const struct shard *shard, const struct flight *flight,
         size_t letters = outgoing_bytes(shard, response);
         if (letters > 0 && waiting + letters > outbox_max) return true;
     }
+    if (is_crossing_blocked(shard, response)) return true;
     /* An eighth above the budget at which ingress refuses: work that is under way can come to its
      * end. */
     size_t most = shard->overlay.config.memory_max;

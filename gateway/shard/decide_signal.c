@@ -128,12 +128,17 @@ static bool are_ours(const struct shard *shard, const struct shard_signal *signa
     return reader_done(&in);
 }
 
-/* An eighth above the budget at which ingress refuses, as results are: work that is under way can
- * come to its end. */
+/*
+ * Ingress stops at the budget and results at an eighth above it; what other shards send has a
+ * quarter, in which what waits to go to them does not count. So two full shards still take each
+ * other's parcels, of which each keeps an eighth of its budget at most (decide_apply.c): neither
+ * waits for the other.
+ */
 static bool has_room_for(const struct shard *shard, size_t more)
 {
-    size_t most = shard->overlay.config.memory_max;
-    return most == 0 || shard->image.memory.used + more <= most + most / 8;
+    size_t most = shard->overlay.config.memory_max, waiting;
+    channels_waiting(&shard->image, &waiting);
+    return most == 0 || shard->image.memory.used - waiting + more <= most + most / 4;
 }
 
 static void accepted(struct shard *shard, struct peer *peer, uint64_t number)

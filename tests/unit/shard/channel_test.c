@@ -252,7 +252,7 @@ Test(channel, a_full_receiver_takes_nothing_and_asks_again_when_there_is_room)
     struct fixture *f = shards[1];
     for (int i = 0; i < 100; i++) fixture_send(f, "t/a", ids[1], "takes room");
     size_t used = fixture_metrics(f).memory_bytes;
-    f->config.memory_max = used - used / 8;
+    f->config.memory_max = used - used / 4;
     fixture_configure(f);
     for (int i = 0; i < 20; i++) send_across(1, "parcel");
     carry_all();
@@ -264,6 +264,31 @@ Test(channel, a_full_receiver_takes_nothing_and_asks_again_when_there_is_room)
     carry_all();
     cr_expect_eq(fixture_metrics(f).parcels_received, 20);
     cr_expect_eq(fixture_metrics(shards[0]).parcels_waiting, 0);
+}
+
+/* Both are over their budgets with mail whose results go to the other one. */
+Test(channel, two_full_shards_take_each_others_parcels)
+{
+    carry_all();
+    for (uint32_t i = 0; i < 2; i++) {
+        for (int j = 0; j < 200; j++) fixture_send(shards[i], "t/a", ids[i], "takes room");
+        shards[i]->endpoints[0].batch_count_max = 1;
+        shards[i]->config.memory_max = fixture_metrics(shards[i]).memory_bytes;
+        fixture_configure(shards[i]);
+    }
+    uint64_t applied = 0;
+    for (int round = 0; round < 2000 && applied < 400; round++) {
+        for (uint32_t i = 0; i < 2; i++) {
+            struct fixture *f = shards[i];
+            if (CALL("t/a", ids[i]) != NULL)
+                RESULT(CALL("t/a", ids[i]), SENDS(to("t/b", ids[1 - i], "takes room")));
+        }
+        carry_all();
+        applied = fixture_metrics(shards[0]).parcels_received +
+                  fixture_metrics(shards[1]).parcels_received;
+        for (uint32_t i = 0; i < 2; i++) fixture_pass(shards[i], 50);
+    }
+    cr_expect_eq(applied, 400);
 }
 
 Test(channel, nonsense_is_refused)
