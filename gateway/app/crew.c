@@ -267,6 +267,21 @@ static void close_station(struct station *station)
     loop_close(station->loop);
 }
 
+/* All were recovered in this moment, so what they know of each other fits, unless a repair has cut.
+ */
+static int check_agreement(const struct crew *crew, struct errmsg *errmsg)
+{
+    for (uint32_t i = 0; i < crew->count; i++)
+        for (uint32_t j = i + 1; j < crew->count; j++)
+            if (!shard_agrees(crew->stations[i].engine.shard, crew->stations[j].engine.shard))
+                return errmsg_set(errmsg, ERROR_DAMAGED,
+                                  "shards %u and %u do not agree on the messages between them: one "
+                                  "of them has lost records. Restore a savepoint with --restore, "
+                                  "or a copy of the whole data directory",
+                                  i, j);
+    return 0;
+}
+
 static int open_engines(struct crew *crew, const struct crew_options *options,
                         struct errmsg *errmsg)
 {
@@ -280,6 +295,7 @@ static int open_engines(struct crew *crew, const struct crew_options *options,
     int error = 0;
     for (uint32_t i = 0; error == 0 && i < crew->count; i++)
         if ((error = crew->stations[i].error) != 0) *errmsg = crew->stations[i].errmsg;
+    if (error == 0) error = check_agreement(crew, errmsg);
     for (uint32_t i = 0; error != 0 && i < crew->count; i++)
         if (crew->stations[i].error == 0) engine_close(&crew->stations[i].engine);
     return error;

@@ -28,6 +28,9 @@ void shard_close(struct shard *shard);
 int shard_place(struct shard *shard, uint32_t number, uint32_t count) MUST_USE;
 uint32_t shard_number(const struct shard *shard);
 uint32_t shard_count(const struct shard *shard); /* 1 until it is known */
+/* Two shards as they were recovered: neither has lost what the other one knows of. False only after
+ * a repair that gave up records: their channels would lose messages or stand still. */
+bool shard_agrees(const struct shard *a, const struct shard *b);
 
 /* ---- Recovery: load the snapshot's blocks (globals first), then fold the journal, then start.
  * ---- */

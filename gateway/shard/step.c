@@ -52,6 +52,19 @@ uint32_t shard_count(const struct shard *shard)
     return shard->image.shard_count == 0 ? 1 : shard->image.shard_count;
 }
 
+static bool knows_less(const struct shard *sender, const struct shard *receiver)
+{
+    const struct channel *from = channel_of(&sender->image, receiver->image.shard);
+    const struct channel *to = channel_of(&receiver->image, sender->image.shard);
+    return from != NULL && to != NULL &&
+           (to->accepted < from->out.taken || to->accepted > from->out.last);
+}
+
+bool shard_agrees(const struct shard *a, const struct shard *b)
+{
+    return !knows_less(a, b) && !knows_less(b, a);
+}
+
 void shard_encode_open(const struct shard *shard, struct buffer *out, uint32_t epoch,
                        uint64_t lineage, struct span version)
 {

@@ -319,6 +319,25 @@ Test(channel, nonsense_is_refused)
     shard_close(elsewhere);
 }
 
+Test(channel, shards_of_which_one_lost_durable_records_do_not_agree)
+{
+    carry_all();
+    uint64_t before[2] = {shard_seq(shards[0]->shard), shard_seq(shards[1]->shard)};
+    send_across(1, "one");
+    carry_all();
+    cr_expect(shard_agrees(shards[0]->shard, shards[1]->shard));
+    for (uint32_t i = 0; i < 2; i++) { /* the sender, the receiver */
+        struct shard *cut;
+        cr_assert_eq(shard_open(&cut), 0);
+        cr_assert_eq(shard_replay(cut, ledger_records(&shards[i]->ledger, 0, before[i]), 1,
+                                  (uint32_t)before[i]),
+                     0);
+        cr_expect(!shard_agrees(cut, shards[1 - i]->shard));
+        cr_expect(!shard_agrees(shards[1 - i]->shard, cut));
+        shard_close(cut);
+    }
+}
+
 /* ---- Savepoints ---- */
 
 static void begin_cut(struct fixture *f, uint64_t cut)
