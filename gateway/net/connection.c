@@ -221,7 +221,10 @@ static void socket_closed(void *data)
     struct server *server = server_of(connection);
     /* h2o disposes of a connection's requests before its socket. */
     LIST_EACH (&connection->requests, link) {
-        CONTAINER_OF(link, struct request, link)->connection = NULL;
+        struct request *request = CONTAINER_OF(link, struct request, link);
+        list_remove(&request->postponed_link);
+        turn_left(request);
+        request->connection = NULL;
         list_remove(link);
     }
     loop_timer_clear(server->loop, &connection->watchdog);

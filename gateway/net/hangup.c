@@ -10,8 +10,10 @@
 
 enum { HANGUPS_PER_TURN = 256 };
 
-static void connection_hung_up(struct connection *connection)
+static void connection_hung_up(struct connection *connection, uint32_t events)
 {
+    /* One that only ends its own direction may still wait for answers. */
+    if ((events & (EPOLLHUP | EPOLLERR)) != 0) connection->gone = true;
     LIST_EACH (&connection->requests, link) {
         struct request *request = CONTAINER_OF(link, struct request, link);
         if (request->answered || request->h2o->version >= 0x200) continue;
@@ -27,7 +29,7 @@ static void hangups_ready(struct loop_watch *watch, uint32_t events)
     struct epoll_event event;
     for (int i = 0; i < HANGUPS_PER_TURN; i++) {
         if (epoll_wait(watch->fd, &event, 1, 0) != 1) return;
-        connection_hung_up(event.data.ptr);
+        connection_hung_up(event.data.ptr, event.events);
     }
 }
 

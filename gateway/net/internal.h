@@ -88,6 +88,7 @@ struct connection {
     struct list requests; /* from the handler's call until h2o disposes of them */
     uint32_t waiting;     /* of them, not yet answered */
     bool trusted;         /* TLS, Unix socket or loopback */
+    bool gone;            /* the client has, for good: nothing can be answered */
     bool cut;             /* shut down by us: whatever still comes is refused */
     /* The watchdog against slow clients: see connection.c. */
     struct loop_timer watchdog;

@@ -116,7 +116,7 @@ static int on_request(h2o_handler_t *self, h2o_req_t *req)
         /* HTTP/1 ends with the answer by itself; what is left of HTTP/2 is not to be trusted
          * either. */
         if (req->version >= 0x200) connection_cut(connection);
-    } else if (server->closing || connection->cut) {
+    } else if (server->closing || connection->cut || connection->gone) {
         refuse(request, 503, "draining", "The gateway is going down: try again.");
     } else {
         /* h2o reads chunk sizes too leniently ("0x1" is 0). Another opinion on where the body ends
@@ -247,8 +247,10 @@ static void send_answer(struct request *request, struct span body)
     server->answering = NULL;
 }
 
+/* Whoever has sent a thousand of them in one go shall not have a thousand answers. */
 void request_refuse_large(struct request *request)
 {
+    request->h2o->http1_is_persistent = 0;
     http_problem(&request->http, 503, "full",
                  "The gateway has no room for so large an answer now: try again.", SPAN_EMPTY, 1);
 }

@@ -10,10 +10,8 @@
 
 #include "base/hash.h"
 
-#include <poll.h>
-
 enum {
-    CONNECTION_REQUESTS_MAX = 32, /* of a connection in a turn */
+    CONNECTION_REQUESTS_MAX = 16, /* of a connection in a turn */
     READS_MAX = 16,               /* without an answer, of all together */
     READS_LARGE_MAX = 2,          /* the same while answers are large */
     READ_FRESH_US = 100000,       /* one that is out for longer waits for news and does not count */
@@ -147,17 +145,10 @@ void turn_answer(struct request *request, size_t size)
     if (size > READ_LARGE && is_read(request)) remember_large(request, size);
 }
 
-/* For good, in both directions; a client that only ends its own may still wait for answers. */
-static bool has_gone(const struct connection *connection)
-{
-    struct pollfd look = {.fd = h2o_socket_get_fd(connection->socket)};
-    return poll(&look, 1, 0) == 1 && (look.revents & (POLLHUP | POLLERR)) != 0;
-}
-
 static void resume(struct request *request)
 {
     if (request->answered) return;
-    if (is_first(request) && has_gone(request->connection))
+    if (request->connection->gone)
         request_abandon(request);
     else
         turn_request(request);
