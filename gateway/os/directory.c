@@ -45,7 +45,7 @@ int file_load(const char *path, struct buffer *into, size_t size_max, struct err
                                : errmsg_set(errmsg, ERROR_TOO_LARGE,
                                             "%.200s is larger than it should be", path);
     if (error == 0) error = buffer_reserve(into, (size_t)size);
-    if (error == 0) {
+    if (error == 0 && size > 0) {
         error = file_read(&file, 0, into->at + into->size, (size_t)size, &got, errmsg);
         if (error == 0) into->size += got;
     }

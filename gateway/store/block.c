@@ -88,10 +88,20 @@ void block_reader_close(struct block_reader *reader)
     buffer_close(&reader->window);
 }
 
+static int ends_too_early(const struct block_reader *reader, uint64_t offset, struct errmsg *errmsg)
+{
+    return errmsg_set(errmsg, ERROR_DAMAGED,
+                      "%.200s at offset %" PRIu64 ": the file ends too early", reader->file.path,
+                      offset);
+}
+
+/* No more is asked for than the file has: a manifest may lie about sizes. */
 static int look(struct block_reader *reader, uint64_t offset, uint64_t size, struct span *bytes,
                 struct errmsg *errmsg)
 {
     struct buffer *window = &reader->window;
+    if (size > reader->size || offset > reader->size - size)
+        return ends_too_early(reader, offset, errmsg);
     if (offset < reader->window_offset || offset + size > reader->window_offset + window->size) {
         size_t wanted = size < BLOCK_READ_SIZE ? BLOCK_READ_SIZE : (size_t)size;
         buffer_clear(window);
@@ -101,11 +111,7 @@ static int look(struct block_reader *reader, uint64_t offset, uint64_t size, str
         reader->window_offset = offset;
     }
     *bytes = span_from(buffer_span(window), (size_t)(offset - reader->window_offset));
-    if (bytes->size < size)
-        return errmsg_set(errmsg, ERROR_DAMAGED,
-                          "%.200s at offset %" PRIu64 ": the file ends too early",
-                          reader->file.path, offset);
-    return 0;
+    return bytes->size < size ? ends_too_early(reader, offset, errmsg) : 0;
 }
 
 static int enter(struct block_reader *reader, uint64_t number, struct errmsg *errmsg)
@@ -122,6 +128,8 @@ static int enter(struct block_reader *reader, uint64_t number, struct errmsg *er
     if (error == ERROR_NOT_FOUND)
         return errmsg_set(errmsg, ERROR_DAMAGED, "%.200s is missing: the snapshot needs it", path);
     if (error != 0) return error;
+    error = file_size(&reader->file, &reader->size, errmsg);
+    if (error != 0) return error;
     file_read_ahead(&reader->file);
     error = look(reader, 0, BLOCK_FILE_HEAD_SIZE, &head, errmsg);
     if (error == 0) error = block_file_check(head, number, path, errmsg);
@@ -136,6 +144,8 @@ int block_read(struct block_reader *reader, const struct block_entry *entry, str
     uint8_t head[BLOCK_HEAD_SIZE];
     struct block_entry found = {.block = entry->block, .version = entry->version};
     int error = enter(reader, entry->file, errmsg);
+    if (error == 0 && entry->size > reader->size) /* the sum below could overflow */
+        error = ends_too_early(reader, entry->offset, errmsg);
     if (error == 0)
         error = look(reader, entry->offset, BLOCK_HEAD_SIZE + entry->size, &whole, errmsg);
     if (error != 0) return error;

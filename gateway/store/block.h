@@ -43,6 +43,7 @@ struct block_reader {
     const char *directory; /* borrowed */
     struct file file;
     uint64_t number; /* of the open file; 0 = none */
+    uint64_t size;   /* bytes of it */
     struct buffer window;
     uint64_t window_offset;
 };
