@@ -111,16 +111,18 @@ static void patch(struct fake_disk *disk, struct span *input)
     char path[300];
     snprintf(path, sizeof path, "%s", fake_disk_file(disk, fuzz_byte(input) % files));
     unsigned how = fuzz_byte(input);
+    if (how & 8) snprintf(path, sizeof path, DIRECTORY "/journal/repaired");
     size_t offset = fuzz_short(input);
     struct span with = fuzz_bytes(input);
-    size_t size = fake_disk_peek(disk, path, 0, bytes, sizeof bytes);
+    bool is_there = fake_disk_file_size(disk, path) != UINT64_MAX;
+    size_t size = is_there ? fake_disk_peek(disk, path, 0, bytes, sizeof bytes) : 0;
     if (offset > size) offset = size == 0 ? 0 : offset % size;
     if (with.size > sizeof bytes - offset) with.size = sizeof bytes - offset;
     if (with.size > 0) memcpy(bytes + offset, with.at, with.size);
     if (offset + with.size > size) size = offset + with.size;
     if (how & 2) size = offset;
     if (how & 1) make_right(path, bytes, size);
-    if (how & 4)
+    if ((how & 4) && is_there)
         fake_disk_take_away(disk, path);
     else
         fake_disk_put(disk, path, span_of(bytes, size));
