@@ -89,7 +89,7 @@ static void cut_slow(struct server *server)
     LIST_EACH (&server->answers, link) {
         struct connection *connection = CONTAINER_OF(link, struct connection, answers_link);
         if (connection->answers_held <= SMALL || !is_slow(connection, now_us)) continue;
-        connection_cut(connection);
+        connection_abort(connection);
         answers_release(connection, connection->answers_held);
     }
 }

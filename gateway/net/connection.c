@@ -73,7 +73,7 @@ static void judge_answering(struct connection *connection)
     if (answer_moves(connection)) {
         watch_for(connection, sample_us(server_of(connection)));
     } else {
-        connection_cut(connection);
+        connection_abort(connection);
     }
 }
 
@@ -186,6 +186,14 @@ void connection_cut(struct connection *connection)
 {
     connection->cut = true;
     shutdown(h2o_socket_get_fd(connection->socket), SHUT_RDWR);
+}
+
+void connection_abort(struct connection *connection)
+{
+    struct linger reset = {.l_onoff = 1};
+    int fd = h2o_socket_get_fd(connection->socket);
+    (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+    connection_cut(connection);
 }
 
 bool connection_idle(const struct connection *connection)

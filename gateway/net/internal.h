@@ -167,6 +167,9 @@ void connection_count_reset(struct connection *connection);
 void connection_count_frames(struct connection *connection);
 /* Both directions at once; h2o notices and frees it within its next run. */
 void connection_cut(struct connection *connection);
+/* The same, and what has not been sent is thrown away: a client that does not read would keep it,
+   and the end behind it, in the system's memory for minutes. */
+void connection_abort(struct connection *connection);
 /* No request, nothing of one received, and not in the middle of an answer. */
 bool connection_idle(const struct connection *connection);
 

@@ -177,7 +177,7 @@ Test(http2, passes_over_frames_of_unknown_types)
     dup2(fileno(file), STDERR_FILENO);
     int fd = start();
     for (uint32_t i = 0; i < 20; i++) {
-        frame(fd, UNKNOWN, 0xff, i, "whatever this is", i);
+        frame(fd, UNKNOWN, 0xff, i, "whatever this may be", i);
         request(fd, 1 + 2 * i, "/echo");
         frame(fd, UNKNOWN + 1, 0, 1 + 2 * i, NULL, 0);
         cr_assert_gt(await(fd, DATA, payload, sizeof payload), 0, "request %u", i);
