@@ -69,7 +69,7 @@ def durability(w):
     gateway.start()
     w.out("call", "cli/f/after", "hi", *data_side)
     gateway.stop()
-    last = next(line for line in reversed(gateway.log_text().splitlines()) if " stopped seq=" in line)
+    last = next(line for line in reversed(gateway.log_text().splitlines()) if " stopped shard=0 " in line)
     image = w.json("check", gateway.data)["image"]
     within(f"seq={image['seq']} digest={image['digest']}", last)  # what was in memory is what the files stand for
     within("nowhere", w.error(1, "check", w.folder / "nowhere"))
