@@ -16,6 +16,7 @@ struct repairing {
     const struct plan *plan;
     const struct survey *survey;
     struct repaired note; /* of an earlier repair; {0} when there is none or it cannot be read */
+    bool note_damaged;
     char aside[FILE_PATH_MAX]; /* DATA/damaged-<time> */
     struct errmsg *errmsg;
 };
@@ -137,7 +138,8 @@ static int repair_journal(struct repairing *repairing)
     const char *journal = repairing->survey->journal;
     struct repaired note = {
         .epoch = plan->epoch_max,
-        .new_lineage = !plan->whole,
+        /* What the damaged note asked for is not known. */
+        .new_lineage = !plan->whole || repairing->note_damaged,
         .next_seq = plan->last_seq + 1,
         .number = plan->number_max + 1,
         .base = plan->stream_end,
@@ -231,7 +233,9 @@ static int decide(struct repairing *repairing, bool accept_loss)
 {
     const struct plan *plan = repairing->plan;
     const struct store_tool *tool = repairing->tool;
-    if (plan->nothing_wrong || is_fresh(repairing)) {
+    if (repairing->note_damaged) {
+        survey_tell(tool, STORE_DAMAGED, "%s", repairing->errmsg->text);
+    } else if (plan->nothing_wrong || is_fresh(repairing)) {
         survey_tell(tool, STORE_FINE, "nothing to repair: the state is whole up to record %" PRIu64,
                     plan->last_seq);
         return repair_format(tool, repairing->errmsg);
@@ -257,6 +261,7 @@ int store_repair(const struct store_tool *tool, bool accept_loss, struct errmsg 
     error = plan_make(&plan, &survey, tool, errmsg);
     int unread = repaired_load(&repairing.note, survey.journal, errmsg);
     if (unread != 0) repairing.note = (struct repaired){0};
+    repairing.note_damaged = unread == ERROR_DAMAGED;
     if (error == 0 && unread == ERROR_MEMORY) error = unread;
     if (error == 0) error = decide(&repairing, accept_loss);
     survey_close(&survey);

@@ -108,6 +108,7 @@ static void patch(struct fake_disk *disk, struct span *input)
     static uint8_t bytes[FILE_MAX];
     size_t files = 0;
     while (fake_disk_file(disk, files) != NULL) files++;
+    if (files == 0) return;
     char path[300];
     snprintf(path, sizeof path, "%s", fake_disk_file(disk, fuzz_byte(input) % files));
     unsigned how = fuzz_byte(input);

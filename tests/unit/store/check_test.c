@@ -318,6 +318,21 @@ Test(check, a_damaged_format_file_is_written_anew)
     must_end_at(0, 601, false);
 }
 
+/* What it had asked for is not known: the next open begins a new lineage, as after a loss. */
+Test(check, a_damaged_note_of_a_repair_is_written_anew)
+{
+    char path[PATH_SIZE];
+    make_journal();
+    snprintf(path, sizeof path, "%.500s/journal/repaired", directory);
+    file_bytes_write(path, SPAN_LITERAL("repaired 1\nepo"));
+    cr_assert_eq(check(), ERROR_DAMAGED);
+    cr_assert_eq(repair(false), 0, "%s", errmsg.text);
+    cr_assert_not_null(strstr(said.text[STORE_DAMAGED], "the note of a repair"), "%s",
+                       said.text[STORE_DAMAGED]);
+    cr_assert_eq(check(), 0, "%s", errmsg.text);
+    must_end_at(0, 601, true);
+}
+
 /* After a repair with loss, wherever the damage is, the directory opens and checks well. */
 Test(check, any_damage_can_be_repaired)
 {
