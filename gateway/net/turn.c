@@ -13,7 +13,7 @@
 enum {
     CONNECTION_REQUESTS_MAX = 16, /* of a connection in a turn */
     READS_MAX = 16,               /* without an answer, of all together */
-    READS_LARGE_MAX = 2,          /* the same while answers are large */
+    READS_LARGE_MAX = 1,          /* the same while answers are large */
     READ_FRESH_US = 100000,       /* one that is out for longer waits for news and does not count */
     READ_LARGE = 65536,           /* bytes of an answer */
     LARGE_US = 10000000,          /* so long after one they are large */
