@@ -7,7 +7,12 @@
 
 #include <stdlib.h>
 
-enum { DEDUP_MEMORY_SHARE = 20, OUTBOX_MEMORY_SHARE = 4, REPLY_KEEP_MS = 600000 };
+enum {
+    DEDUP_MEMORY_SHARE = 20,
+    OUTBOX_MEMORY_SHARE = 4,
+    ANSWERS_MEMORY_SHARE = 8, /* of functions, while they come in */
+    REPLY_KEEP_MS = 600000,
+};
 
 uint64_t wiring_memory_budget(const struct settings *settings)
 {
@@ -147,6 +152,7 @@ static int configure_shard(struct station *station, const struct settings *setti
                                   .dedup_bytes_max = memory / DEDUP_MEMORY_SHARE,
                                   .reply_keep_ms = REPLY_KEEP_MS,
                                   .seed = random_u64()};
+    invoke_bound(station->engine.invoke, memory / ANSWERS_MEMORY_SHARE);
     int error = engine_configure(&station->engine, &config);
     free(endpoints);
     return error;
