@@ -174,15 +174,14 @@ static int sync_tail(struct recovery *recovery)
 {
     const struct scan_place *end = &recovery->scan.end;
     struct list *segments = &recovery->journal->segments;
-    uint64_t to = end->offset;
     for (struct list *link = &end->segment->link; link != segments; link = link->prev) {
         struct segment *segment = CONTAINER_OF(link, struct segment, link);
         bool whole = segment->base + SEGMENT_HEAD_SIZE >= end->group_start;
         uint64_t from = whole ? SEGMENT_HEAD_SIZE : end->group_start - segment->base;
+        uint64_t to = segment == end->segment ? end->offset : segment->size;
         int error = rewrite(&segment->file, from, to, recovery->errmsg);
         if (error == 0) error = file_sync(&segment->file, recovery->errmsg);
         if (error != 0 || segment->base <= end->group_start) return error;
-        to = segment->size;
     }
     return 0;
 }
