@@ -134,6 +134,9 @@ def faults_of(site):
 # Part of an order: only calls like these. Changing or taking out what epoll has needs no memory.
 ARGUMENT = {"epoll_ctl": (1, 1)}  # EPOLL_CTL_ADD
 
+# Calls of which a start makes many at one site, each with a way back of its own: every one of them is made to fail.
+EACH_AT_START = {"epoll_ctl"}
+
 # Calls on files do different work for different files: each gets the faults once per kind.
 KINDS = ["journal/segment-", "journal/spare-", "snapshots/blocks-", "snapshots/manifest-", "/LOCK", "/format", "/journal", "/snapshots",
          ""]

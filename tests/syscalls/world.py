@@ -106,12 +106,13 @@ class Connection(http.client.HTTPConnection):
 # -- Profiles: between them they reach every kind of listener, endpoint and thread --
 
 class Profile:
-    def __init__(self, name, arguments=(), local=False, tls=False):
-        self.name, self.arguments, self.local, self.tls = name, list(arguments), local, tls
+    def __init__(self, name, arguments=(), local=False, tls=False, sharded=False):
+        self.name, self.arguments, self.local, self.tls, self.sharded = name, list(arguments), local, tls, sharded
 
 
 PLAIN = Profile("plain", ["--workers", "0"])
 LOCAL = Profile("local", ["--workers", "2"], local=True, tls=True)
+SHARDED = Profile("sharded", ["--workers", "0", "--shards", "2"], sharded=True)
 
 
 def make_key(folder):
@@ -255,6 +256,11 @@ class World:
                         {"Content-Type": "application/json"})
             ask("metrics", {200}, "GET", "/metrics", over=admin)
             ask("snapshot", {200, 202}, "POST", "/v1/snapshot", over=admin)
+        if self.profile.sharded and not small:
+            point = self.folder / f"point-{number}"
+            ask("savepoint", {200}, "POST", "/v1/savepoint", f'{{"directory":"{point}"}}', {"Content-Type": "application/json"},
+                over=admin)
+            shutil.rmtree(point, ignore_errors=True)
         connection.close()
         admin.close()
         return bad
