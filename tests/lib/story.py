@@ -199,7 +199,9 @@ class T:
         return errors
 
     def keep_data(self, target):
-        """Leaves the data directories for the replay test."""
+        """Leaves the data directories for the replay test, but those that a story has damaged (t.damaged)."""
+        if getattr(self, "damaged", False):
+            return
         for gateway in self.gateways:
             if gateway.data.is_dir() and any(gateway.data.iterdir()):
                 gateway.keep(target, f"{self.dir.name}-{gateway.folder.name}")

@@ -272,6 +272,7 @@ def fixed(t):
 
 @story("tools look at all shards: check finds damage in one, repair mends it, snapshots of each")
 def tools(t):
+    t.damaged = True
     _server, gateway = start(t)
     for number in range(30):
         t.status(gateway.client.call(f"e2e/f/a{number}", json.dumps({"name": f"n{number}", "hops": 2})), 200)
@@ -301,6 +302,7 @@ def tools(t):
 
 @story("the disk directories do not change places")
 def swapped(t):
+    t.damaged = True
     _server, gateway = start(t)
     for number in range(20):
         t.status(gateway.client.call(f"e2e/f/a{number}", json.dumps({"name": "x", "hops": 2})), 200)
