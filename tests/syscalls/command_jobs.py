@@ -15,7 +15,7 @@ from control import SHORT
 from world import LEAK, NO_ANSWER, Connection, FUNCTION, OP, World, PLAIN
 
 NAMES = ["send", "call", "stdin", "lines", "export", "import", "bench", "rate", "status", "pull", "check", "repair",
-         "inspect", "validate", "dev", "list", "busy", "full"]
+         "inspect", "validate", "dev", "list", "busy", "full", "savepoint"]
 ANY_STATUS = {"busy"}  # its answer is an error
 MUST_TELL = {"check", "inspect", "repair"}  # a device that cannot be read is not a sound data directory
 
@@ -88,6 +88,19 @@ class Commands:
         shutil.copytree(self.setting.folder / "template-plain", folder)
         return folder
 
+    def point(self):
+        """Where no savepoint has been before. One that a client has lost goes on, and would refuse the next."""
+        end_at = time.monotonic() + 5
+        while True:
+            self.dirs += 1
+            order = json.dumps({"directory": str(self.folder / f"before{self.dirs}")})
+            answer = Connection(self.world.admin).ask("POST", "/v1/savepoint", order, {"Content-Type": "application/json"})
+            if answer[0] == 200:
+                return self.folder / f"point{self.dirs}"
+            if time.monotonic() > end_at:
+                raise RuntimeError(f"no savepoint without faults: {answer}")
+            time.sleep(0.01)
+
     def command(self, name):
         """(arguments, standard input)"""
         bench = ["bench", FUNCTION, "x", "-t", OP, "-d", "100ms", "-c", "2", *self.listen]
@@ -105,6 +118,7 @@ class Commands:
             "check": lambda: (["check", self.data()], None),
             "repair": lambda: (["repair", self.data(), "--accept-loss"], None),
             "inspect": lambda: (["snapshot", "inspect", "--data", self.data()], None),
+            "savepoint": lambda: (["savepoint", os.path.relpath(self.point()), *self.admin], None),
             "list": lambda: (["state", "list", FUNCTION, "--limit", "1", "--after", "0", *self.listen], None),
             "busy": lambda: (["bench", FUNCTION, "x", "-t", OP, "-d", "60ms", "-c", "1", *self.refusing], None),
             "full": lambda: (["send", "--lines", self.lines, *self.refusing], None),
@@ -206,7 +220,7 @@ class Runs:
         if status is None or status < 0 or (status != 0 and self.name not in ANY_STATUS):
             self.results.append((None, 0, 0, [f"command|{self.name}: without faults: {status} {text[-500:]}"], []))
             return
-        rooms = ("cli",) if self.name in ("dev", "full", "busy", "list") else ("cli", "os", "config", "base")
+        rooms = ("cli",) if self.name in ("dev", "full", "busy", "list", "savepoint") else ("cli", "os", "config", "base")
         known, opened = self.reached(), []
         for site in known:
             for action in plan.faults_of(site) if site.room in rooms else []:

@@ -41,6 +41,7 @@ FAULTS = {
     "fsync": [E.EIO, E.ENOSPC],
     "ftruncate": [E.EIO, E.ENOSPC, E.EINTR],
     "getaddrinfo": [3, 10],  # EAI_AGAIN, EAI_MEMORY
+    "getcwd": [E.ENOENT],
     "getrandom": [E.EINTR, SHORT],
     "getsockname": [E.ENOBUFS],
     "getsockopt": [E.ENOBUFS],
