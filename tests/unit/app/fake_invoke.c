@@ -163,6 +163,12 @@ int invoke_configure(struct invoke *invoke, const struct invoke_endpoint *endpoi
     return 0;
 }
 
+void invoke_bound(struct invoke *invoke, size_t answers_bytes_max)
+{
+    (void)invoke;
+    (void)answers_bytes_max;
+}
+
 void invoke_call(struct invoke *invoke, const struct shard_invocation *invocation)
 {
     CHECK(fake_invoke.call_count < FAKE_CALLS_MAX);
