@@ -2,6 +2,7 @@
 #include "unit/app/engine_fixture.h"
 #include "unit/app/fake_invoke.h"
 
+#include <unistd.h>
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <stdio.h>
@@ -175,6 +176,7 @@ Test(engine, a_failed_write_ends_it)
 Test(engine, a_journal_that_takes_no_records_lets_no_call_out)
 {
     world_start();
+    usleep(100000); /* the preparer's own writes to the segment are over */
     faults_set(FILE_CALL_WRITE, "journal/segment-", EIO);
     send_many();
     UNTIL(fake_invoke.open == 1);
