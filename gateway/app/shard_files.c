@@ -75,6 +75,21 @@ int shard_files_path(char path[FILE_PATH_MAX], const char *data, uint32_t shard,
     return join(path, data, count > 1 ? name : "", errmsg);
 }
 
+/* What is right already needs no room: a full disk does not keep a directory from its gateway. */
+static int keep_or_replace(const char *directory, const char *name, struct span bytes,
+                           struct errmsg *errmsg)
+{
+    char path[FILE_PATH_MAX];
+    struct buffer there;
+    buffer_init(&there);
+    int error = join(path, directory, name, errmsg);
+    bool same = error == 0 && file_exists(path) && file_load(path, &there, bytes.size, NULL) == 0 &&
+                span_equal(buffer_span(&there), bytes);
+    buffer_close(&there);
+    if (error != 0) return error;
+    return same ? directory_sync(directory, errmsg) : file_replace(directory, name, bytes, errmsg);
+}
+
 int shard_files_write_count(const char *data, uint32_t count, struct errmsg *errmsg)
 {
     char path[FILE_PATH_MAX];
@@ -82,8 +97,9 @@ int shard_files_write_count(const char *data, uint32_t count, struct errmsg *err
     int size = snprintf(text, sizeof text, COUNT_PREFIX "%u\n", count);
     int error = join(path, data, "shards", errmsg);
     if (error == 0) error = directory_make(path, errmsg);
-    if (error == 0) error = file_replace(path, "count", span_of(text, (size_t)size), errmsg);
-    if (error == 0) error = file_replace(data, "format", SPAN_LITERAL(FORMAT_OF_SEVERAL), errmsg);
+    if (error == 0) error = keep_or_replace(path, "count", span_of(text, (size_t)size), errmsg);
+    if (error == 0)
+        error = keep_or_replace(data, "format", SPAN_LITERAL(FORMAT_OF_SEVERAL), errmsg);
     return error;
 }
 

@@ -4,6 +4,7 @@
  * must equal the fold of its records, nothing may leak, and a recovery must find everything it
  * promised (the oracle of tests/sim). Ends with "N passed, N failed".
  */
+#include "held.h"
 #include "world.h"
 
 #include <signal.h>
@@ -22,44 +23,19 @@ void *__wrap_calloc(size_t count, size_t size);
 void *__wrap_realloc(void *old, size_t size);
 void __wrap_free(void *block);
 
-enum { HELD_MAX = 1 << 16 };
-
 static struct {
     bool inside;    /* the shard runs */
     uint64_t count; /* its allocations so far */
     uint64_t fail_at, fail_until;
     uint64_t failed;
-    void *held[HELD_MAX]; /* open addressing; what was allocated inside */
-    uint64_t held_count;
+    struct held held;
 } memory;
-
-static size_t slot_for(const void *block)
-{
-    size_t i = (size_t)(((uintptr_t)block >> 4) * 0x9e3779b97f4a7c15u >> 40) % HELD_MAX;
-    while (memory.held[i] != NULL && memory.held[i] != block) i = (i + 1) % HELD_MAX;
-    return i;
-}
 
 static void *hold(void *block)
 {
     if (block == NULL || !memory.inside) return block;
-    MUST(memory.held_count < HELD_MAX / 2);
-    memory.held[slot_for(block)] = block;
-    memory.held_count++;
+    MUST(held_add(&memory.held, block));
     return block;
-}
-
-static void let_go(void *block)
-{
-    size_t i = slot_for(block);
-    if (block == NULL || memory.held[i] == NULL) return;
-    memory.held[i] = NULL;
-    memory.held_count--;
-    for (size_t j = (i + 1) % HELD_MAX; memory.held[j] != NULL; j = (j + 1) % HELD_MAX) {
-        void *moved = memory.held[j];
-        memory.held[j] = NULL;
-        memory.held[slot_for(moved)] = moved;
-    }
 }
 
 static bool fails(void)
@@ -84,8 +60,8 @@ void *__wrap_calloc(size_t count, size_t size)
 void *__wrap_realloc(void *old, size_t size)
 {
     if (fails()) return NULL;
-    bool held = old != NULL && memory.held[slot_for(old)] != NULL, inside = memory.inside;
-    let_go(old);
+    bool held = held_has(&memory.held, old), inside = memory.inside;
+    held_drop(&memory.held, old);
     void *block = __real_realloc(old, size);
     memory.inside = inside || held;
     hold(block);
@@ -95,7 +71,7 @@ void *__wrap_realloc(void *old, size_t size)
 
 void __wrap_free(void *block)
 {
-    let_go(block);
+    held_drop(&memory.held, block);
     __real_free(block);
 }
 
@@ -156,7 +132,7 @@ static bool simulate(uint64_t first, uint64_t end)
     world_settle(&world);
     world_judge(&world);
     world_close(&world);
-    MUST(memory.held_count == 0);
+    MUST(memory.held.count == 0);
     return failed;
 }
 
@@ -188,7 +164,7 @@ static uint64_t recover(void)
         MUST(error == 0 || error == ERROR_MEMORY);
         if (error == 0) MUST(shard_digest(shard) == shard_digest(world.hosts[0].shard));
         shard_close(shard);
-        MUST(memory.held_count == 0);
+        MUST(memory.held.count == 0);
         if (error == 0 && memory.failed > 0) error = ERROR_MEMORY; /* it did without: go on */
     }
     world_close(&world);

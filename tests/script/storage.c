@@ -4,6 +4,8 @@
  * step either works or says ERROR_MEMORY; nothing leaks; data is never called damaged; and what was
  * durable is there afterwards. Ends with "N passed, N failed".
  */
+#include "held.h"
+
 #include "base/buffer.h"
 #include "os/clock.h"
 #include "os/file.h"
@@ -33,14 +35,13 @@ void *__wrap_realloc(void *old, size_t size);
 void *__wrap_aligned_alloc(size_t alignment, size_t size);
 void __wrap_free(void *block);
 
-enum { HELD_MAX = 1 << 16, WAIT_US = 5000000 };
+enum { WAIT_US = 5000000 };
 
 static struct {
     pthread_mutex_t mutex;
     bool on;
     uint64_t count, fail_at, fail_until, failed;
-    void *held[HELD_MAX]; /* open addressing */
-    uint64_t held_count;
+    struct held held;
 } memory = {.mutex = PTHREAD_MUTEX_INITIALIZER, .fail_at = UINT64_MAX, .fail_until = UINT64_MAX};
 
 static const char *work_now;
@@ -60,26 +61,6 @@ static void must(bool condition, const char *what, int value)
     if (!condition) failed(what, value);
 }
 
-static size_t slot_for(const void *block)
-{
-    size_t i = (size_t)(((uintptr_t)block >> 4) * 0x9e3779b97f4a7c15u >> 40) % HELD_MAX;
-    while (memory.held[i] != NULL && memory.held[i] != block) i = (i + 1) % HELD_MAX;
-    return i;
-}
-
-static void let_go(void *block)
-{
-    size_t i = slot_for(block);
-    if (block == NULL || memory.held[i] == NULL) return;
-    memory.held[i] = NULL;
-    memory.held_count--;
-    for (size_t j = (i + 1) % HELD_MAX; memory.held[j] != NULL; j = (j + 1) % HELD_MAX) {
-        void *moved = memory.held[j];
-        memory.held[j] = NULL;
-        memory.held[slot_for(moved)] = moved;
-    }
-}
-
 /* With the mutex. */
 static bool fails(void)
 {
@@ -93,9 +74,7 @@ static bool fails(void)
 static void *hold(void *block)
 {
     if (block == NULL || !memory.on) return block;
-    must(memory.held_count < HELD_MAX / 2, "too much is held", 0);
-    memory.held[slot_for(block)] = block;
-    memory.held_count++;
+    must(held_add(&memory.held, block), "too much is held", 0);
     return block;
 }
 
@@ -128,7 +107,7 @@ void *__wrap_realloc(void *old, size_t size)
     void *block = NULL;
     pthread_mutex_lock(&memory.mutex);
     if (!fails()) {
-        let_go(old);
+        held_drop(&memory.held, old);
         block = hold(__real_realloc(old, size));
     }
     pthread_mutex_unlock(&memory.mutex);
@@ -138,7 +117,7 @@ void *__wrap_realloc(void *old, size_t size)
 void __wrap_free(void *block)
 {
     pthread_mutex_lock(&memory.mutex);
-    let_go(block);
+    held_drop(&memory.held, block);
     pthread_mutex_unlock(&memory.mutex);
     __real_free(block);
 }
@@ -372,7 +351,7 @@ static int decode(void)
 
 static int with_failure(int (*work)(void), uint64_t first, uint64_t end)
 {
-    must(memory.held_count == 0, "held before", (int)memory.held_count);
+    must(memory.held.count == 0, "held before", (int)memory.held.count);
     memory.count = memory.failed = 0;
     memory.fail_at = first;
     memory.fail_until = end;
@@ -380,7 +359,7 @@ static int with_failure(int (*work)(void), uint64_t first, uint64_t end)
     int error = work();
     memory.on = false;
     must(allowed(error), error_text(error), error);
-    must(memory.held_count == 0, "blocks leaked", (int)memory.held_count);
+    must(memory.held.count == 0, "blocks leaked", (int)memory.held.count);
     return error;
 }
 
@@ -421,13 +400,13 @@ static bool canary(void)
     memory.on = true;
     (void)leak_one();
     memory.on = false;
-    bool seen = memory.held_count == 1;
+    bool seen = memory.held.count == 1;
     for (size_t i = 0; i < HELD_MAX; i++) {
-        if (memory.held[i] == NULL) continue;
-        __real_free(memory.held[i]);
-        memory.held[i] = NULL;
+        if (memory.held.blocks[i] == NULL) continue;
+        __real_free(memory.held.blocks[i]);
+        memory.held.blocks[i] = NULL;
     }
-    memory.held_count = 0;
+    memory.held.count = 0;
     return seen;
 }
 

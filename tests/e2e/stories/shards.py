@@ -300,6 +300,24 @@ def tools(t):
     fails(t, run_arguments(t, data=gateway.data), 3, "shards/2")
 
 
+@story("one shard brought back from an older copy: the gateway says so and does not start", timeout_s=120)
+def older(t):
+    t.damaged = True
+    _server, gateway = start(t, shards=2)
+    for number in range(20):
+        t.status(gateway.client.call(f"e2e/f/before{number}", json.dumps({"name": f"b{number}", "hops": 3})), 200)
+    gateway.stop()
+    copy = t.dir / "older"
+    shutil.copytree(gateway.data / "shards" / "1", copy)
+    gateway.start()
+    for number in range(20):
+        t.status(gateway.client.call(f"e2e/f/after{number}", json.dumps({"name": f"a{number}", "hops": 3})), 200)
+    gateway.stop()
+    shutil.rmtree(gateway.data / "shards" / "1")
+    shutil.copytree(copy, gateway.data / "shards" / "1")
+    fails(t, run_arguments(t, data=gateway.data), 3, "do not agree", "shards 0 and 1", "--restore")
+
+
 @story("the disk directories do not change places")
 def swapped(t):
     t.damaged = True

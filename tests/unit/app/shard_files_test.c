@@ -1,7 +1,10 @@
 /* How many shards a directory has is said once; what is half restored does not count. */
 #include "app/shard_files.h"
 
+#include "os/file.h"
+
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -101,6 +104,29 @@ Test(shard_files, a_count_that_cannot_be_is_damage)
         settle(4, true, ERROR_DAMAGED);
         cr_assert_not_null(strstr(errmsg.text, "shards/count at offset 0"), "%s", errmsg.text);
     }
+}
+
+static int no_room(void *context, enum file_call call, const char *path, size_t *size)
+{
+    (void)context, (void)size; /* the LOCK is written over in place, which needs none */
+    return call == FILE_CALL_WRITE && strstr(path, ".tmp") != NULL ? ENOSPC : 0;
+}
+
+/* Both files are right, or one is missing, as a crash between them leaves it. */
+Test(shard_files, a_full_disk_keeps_nobody_from_a_directory_that_is_settled)
+{
+    settle(3, true, 0);
+    file_fault_set(no_room, NULL);
+    cr_expect_eq(settle(0, false, 0), 3);
+    file_fault_set(NULL, NULL);
+    char path[200];
+    snprintf(path, sizeof path, "%s/format", data);
+    cr_assert_eq(unlink(path), 0);
+    file_fault_set(no_room, NULL);
+    settle(0, false, ERROR_FULL);
+    file_fault_set(NULL, NULL);
+    cr_expect_eq(settle(0, false, 0), 3);
+    cr_expect(is_there("format"));
 }
 
 Test(shard_files, one_process_at_a_time)

@@ -1,34 +1,10 @@
 /* Several shards: what goes from one to another, what is lost on the way, cuts through all of them.
  */
-#include "common.h"
-
-#include "base/slot.h"
-
 #include <stdlib.h>
 
 enum { SHARDS = 3 };
 
-static struct fixture *shards[SHARDS];
-static char ids[SHARDS][16]; /* an id of each */
-
-static void open_shards(void)
-{
-    for (uint32_t i = 0; i < SHARDS; i++) {
-        shards[i] = fixture_open_at(i, SHARDS);
-        int n = 0;
-        do {
-            snprintf(ids[i], sizeof ids[i], "k%d", n++);
-        } while (slot_owner(slot_of(span_text(ids[i])), SHARDS) != i);
-    }
-}
-
-static void close_shards(void)
-{
-    for (uint32_t i = 0; i < SHARDS; i++) {
-        shard_cut_end(shards[i]->shard);
-        fixture_close(shards[i]);
-    }
-}
+#include "shards.h"
 
 TestSuite(channel, .init = open_shards, .fini = close_shards);
 

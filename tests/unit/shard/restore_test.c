@@ -1,31 +1,7 @@
 /* A savepoint holds each message once, wherever it was when the cuts came. */
-#include "common.h"
-
-#include "base/slot.h"
-
 enum { SHARDS = 2 };
 
-static struct fixture *shards[SHARDS];
-static char ids[SHARDS][16]; /* an id of each */
-
-static void open_shards(void)
-{
-    for (uint32_t i = 0; i < SHARDS; i++) {
-        shards[i] = fixture_open_at(i, SHARDS);
-        int n = 0;
-        do {
-            snprintf(ids[i], sizeof ids[i], "k%d", n++);
-        } while (slot_owner(slot_of(span_text(ids[i])), SHARDS) != i);
-    }
-}
-
-static void close_shards(void)
-{
-    for (uint32_t i = 0; i < SHARDS; i++) {
-        shard_cut_end(shards[i]->shard);
-        fixture_close(shards[i]);
-    }
-}
+#include "shards.h"
 
 TestSuite(restore, .init = open_shards, .fini = close_shards);
 

@@ -75,20 +75,7 @@ static void make_journal(void)
 
 static void take_snapshot(uint64_t seq)
 {
-    struct snapshots *snapshots;
-    struct snapshot_info info;
-    cr_assert_eq(snapshots_open(&snapshots, directory, &info, &errmsg), 0, "%s", errmsg.text);
-    snapshots_retain(snapshots, 2);
-    info = (struct snapshot_info){.seq = seq, .lineage = LINEAGE, .epoch = 1};
-    cr_assert_eq(snapshot_begin(snapshots, &info), 0);
-    for (uint32_t i = 0; i < 50; i++)
-        cr_assert_eq(snapshot_write(snapshots, i, SPAN_LITERAL("what a slot holds")), 0);
-    snapshot_finish(snapshots);
-    enum snapshot_state state;
-    while ((state = snapshot_poll(snapshots, &info, &errmsg)) == SNAPSHOT_PUBLISHING)
-        nanosleep(&(struct timespec){.tv_nsec = 500000}, NULL);
-    cr_assert_eq(state, SNAPSHOT_PUBLISHED);
-    snapshots_close(snapshots);
+    snapshot_make(directory, seq, 50);
 }
 
 static void flip_segment(unsigned number, size_t offset)

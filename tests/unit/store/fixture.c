@@ -1,5 +1,7 @@
 #include "unit/store/fixture.h"
 
+#include "store/snapshot.h"
+
 #include <criterion/criterion.h>
 #include <dirent.h>
 #include <stdio.h>
@@ -255,4 +257,23 @@ void ledger_kill(struct ledger *ledger)
 {
     journal_abandon(ledger->journal);
     ledger->journal = NULL;
+}
+
+void snapshot_make(const char *directory, uint64_t seq, uint32_t blocks)
+{
+    struct snapshots *snapshots;
+    struct snapshot_info info;
+    struct errmsg errmsg;
+    cr_assert_eq(snapshots_open(&snapshots, directory, &info, &errmsg), 0, "%s", errmsg.text);
+    snapshots_retain(snapshots, 2);
+    info = (struct snapshot_info){.seq = seq, .lineage = LINEAGE, .epoch = 1};
+    cr_assert_eq(snapshot_begin(snapshots, &info), 0);
+    for (uint32_t i = 0; i < blocks; i++)
+        cr_assert_eq(snapshot_write(snapshots, i, SPAN_LITERAL("what a slot holds")), 0);
+    snapshot_finish(snapshots);
+    enum snapshot_state state;
+    while ((state = snapshot_poll(snapshots, &info, &errmsg)) == SNAPSHOT_PUBLISHING)
+        nanosleep(&(struct timespec){.tv_nsec = 500000}, NULL);
+    cr_assert_eq(state, SNAPSHOT_PUBLISHED);
+    snapshots_close(snapshots);
 }

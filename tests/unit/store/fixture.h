@@ -24,6 +24,9 @@ void file_flip(const char *path, size_t offset, uint8_t mask);
 /* "directory/journal/segment-number". */
 void segment_at(char path[PATH_SIZE], const char *directory, unsigned number);
 
+/* Publishes a snapshot of so many small blocks; the newest two are kept. */
+void snapshot_make(const char *directory, uint64_t seq, uint32_t blocks);
+
 /* A journal under test and what its replay gave. */
 struct ledger {
     struct journal *journal;

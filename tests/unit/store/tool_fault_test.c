@@ -75,32 +75,14 @@ static void groups(unsigned count)
     }
 }
 
-static void take_snapshot(uint64_t seq)
-{
-    struct snapshots *snapshots;
-    struct snapshot_info info;
-    cr_assert_eq(snapshots_open(&snapshots, directory, &info, &errmsg), 0, "%s", errmsg.text);
-    snapshots_retain(snapshots, 2);
-    info = (struct snapshot_info){.seq = seq, .lineage = LINEAGE, .epoch = 1};
-    cr_assert_eq(snapshot_begin(snapshots, &info), 0);
-    for (uint32_t i = 0; i < 20; i++)
-        cr_assert_eq(snapshot_write(snapshots, i, SPAN_LITERAL("what a slot holds")), 0);
-    snapshot_finish(snapshots);
-    enum snapshot_state state;
-    while ((state = snapshot_poll(snapshots, &info, &errmsg)) == SNAPSHOT_PUBLISHING)
-        nanosleep(&(struct timespec){.tv_nsec = 500000}, NULL);
-    cr_assert_eq(state, SNAPSHOT_PUBLISHED);
-    snapshots_close(snapshots);
-}
-
 /* Several segments and two snapshots, of which the journal reaches behind the older one. */
 static void make_golden(bool damaged)
 {
     ledger_must_open(&ledger);
     groups(40);
     ledger_close(&ledger);
-    take_snapshot(60);
-    take_snapshot(90);
+    snapshot_make(directory, 60, 20);
+    snapshot_make(directory, 90, 20);
     if (damaged) {
         char path[PATH_SIZE];
         segment_at(path, directory, 3);

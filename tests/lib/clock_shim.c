@@ -1,4 +1,4 @@
-/* Preloaded into the gateway under torture: moves its wall clock by the microseconds that stand, as
+/* Preloaded into a gateway under test: moves its wall clock by the microseconds that stand, as
  * one int64, in the file $CLOCK_SHIM. The file is mapped: a read of the clock stays cheap. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
