@@ -140,6 +140,12 @@ static inline struct request *request_of(const struct http_request *http)
     return CONTAINER_OF(http, struct request, http);
 }
 
+/* It can be repeated without harm. */
+static inline bool request_is_read(const struct request *request)
+{
+    return span_equal(request->http.method, SPAN_LITERAL("GET"));
+}
+
 static inline h2o_iovec_t iovec_of(struct span span)
 {
     return h2o_iovec_init(span.at, span.size);

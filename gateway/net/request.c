@@ -265,7 +265,7 @@ static bool make_room(struct request *request, size_t size)
         request->held = size;
         return true;
     }
-    if (span_equal(request->http.method, SPAN_LITERAL("GET"))) {
+    if (request_is_read(request)) {
         request_refuse_large(request);
         return false;
     }

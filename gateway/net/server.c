@@ -172,13 +172,26 @@ size_t server_body_bytes(const struct server *server)
 
 /* -- Closing -- */
 
+/* What a handler has may be done already: "try again" would do it twice. Its client hears nothing,
+ * as if the process had been killed. */
+static void dismiss(struct request *request)
+{
+    bool handed_out = list_empty(&request->postponed_link);
+    if (handed_out && !request_is_read(request)) {
+        connection_cut(request->connection);
+        request_abandon(request);
+    } else {
+        request_dismiss(request);
+    }
+}
+
 static void dismiss_requests(struct server *server)
 {
     LIST_EACH (&server->connections, link) {
         struct connection *connection = CONTAINER_OF(link, struct connection, link);
         LIST_EACH (&connection->requests, request_link) {
             struct request *request = CONTAINER_OF(request_link, struct request, link);
-            if (!request->answered) request_dismiss(request);
+            if (!request->answered) dismiss(request);
         }
     }
 }

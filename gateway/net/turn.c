@@ -32,11 +32,6 @@ static uint32_t reads_max(const struct server *server)
     return large ? READS_LARGE_MAX : READS_MAX;
 }
 
-static bool is_read(const struct request *request)
-{
-    return span_equal(request->http.method, SPAN_LITERAL("GET"));
-}
-
 static void read_goes_out(struct server *server, struct request *request)
 {
     request->out_us = loop_now_us(server->loop);
@@ -82,7 +77,7 @@ static bool has_turn(struct request *request)
 static bool may_go_out(struct request *request)
 {
     struct server *server = request->connection->listener->server;
-    if (!is_read(request)) return true;
+    if (!request_is_read(request)) return true;
     if (server->read_count >= reads_max(server)) return false;
     read_goes_out(server, request);
     return true;
@@ -99,7 +94,7 @@ static struct large_read *place_of(struct server *server, uint64_t hash)
 static bool is_too_large_now(struct request *request)
 {
     struct server *server = request->connection->listener->server;
-    if (loop_now_us(server->loop) - server->large_read_us >= LARGE_US || !is_read(request))
+    if (loop_now_us(server->loop) - server->large_read_us >= LARGE_US || !request_is_read(request))
         return false;
     uint64_t hash = hash_bytes(request->http.path);
     const struct large_read *known = place_of(server, hash);
@@ -142,7 +137,7 @@ void turn_request(struct request *request)
 
 void turn_answer(struct request *request, size_t size)
 {
-    if (size > READ_LARGE && is_read(request)) remember_large(request, size);
+    if (size > READ_LARGE && request_is_read(request)) remember_large(request, size);
 }
 
 static void resume(struct request *request)

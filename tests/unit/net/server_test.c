@@ -129,6 +129,20 @@ Test(server, tells_who_waits_that_it_closes)
     setup(); /* for the teardown */
 }
 
+/* Whatever it asked for may have happened: to be told to try again would double it. */
+Test(server, claims_nothing_of_what_a_handler_has)
+{
+    char byte;
+    int fd = client_connect(echo.thread.port);
+    client_say(fd, "POST /hold HTTP/1.1\r\nHost: t\r\nContent-Length: 1\r\n\r\nx");
+    cr_assert(reaches(&echo.handled, 1));
+    server_thread_stop(&echo.thread);
+    cr_assert_eq(atomic_load(&echo.gone), 1);
+    cr_assert_eq(recv(fd, &byte, 1, 0), 0, "the end, and nothing before it");
+    close(fd);
+    setup(); /* for the teardown */
+}
+
 Test(server, runs_turn_ends_after_requests)
 {
     int before = atomic_load(&echo.turn_ends);
