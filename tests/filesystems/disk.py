@@ -14,9 +14,9 @@ WRITE, FLUSH = 1, 2
 SECTOR = 512
 
 MAKE = {
-    "ext4": (["mkfs.ext4", "-q", "-F", "-E", "nodiscard,lazy_itable_init=0"], 128 << 20),
-    "xfs": (["mkfs.xfs", "-q", "-f", "-K"], 320 << 20),
-    "btrfs": (["mkfs.btrfs", "-q", "-f", "-K"], 384 << 20),
+    "ext4": (["mkfs.ext4", "-q", "-F", "-E", "nodiscard,lazy_itable_init=0"], 256 << 20),
+    "xfs": (["mkfs.xfs", "-q", "-f", "-K"], 512 << 20),
+    "btrfs": (["mkfs.btrfs", "-q", "-f", "-K"], 768 << 20),
 }
 
 

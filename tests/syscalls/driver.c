@@ -1,8 +1,9 @@
 /*
  * Small drives of rooms for the call sites that the gateway does not reach within seconds, or not
- * every time. Built with sanitizers, run under the preloaded library. driver
- * process|missing|notify|file|net FOLDER     exit 0: it worked; 1: it refused and said why; driver
- * check FOLDER                               anything else is a mistake. check: aborts
+ * every time. Built with sanitizers, run under the preloaded library.
+ *     driver process|missing|notify|file|net|deaf FOLDER
+ * Exit 0: it worked; 1: it refused and said why; anything else is a mistake.
+ *     driver check FOLDER     aborts
  */
 #include "base/check.h"
 #include "net/server.h"
@@ -167,7 +168,8 @@ static void upload(int fd, size_t *left)
     if (size > 0) *left -= (size_t)size;
 }
 
-static int drive_net(void)
+/* With room for a large answer, whoever does not read it is reset; without, it is not given. */
+static int drive_net(size_t memory)
 {
     struct loop loop;
     struct server *server;
@@ -177,7 +179,7 @@ static int drive_net(void)
                                    .connections_max = 100,
                                    .head_timeout_ms = 60,
                                    .idle_timeout_ms = 120,
-                                   .bodies_max = 1};
+                                   .bodies_max = memory};
     static uint8_t big[BIG];
     struct listener_options options = {.address = "127.0.0.1:0", .handler = answer, .context = big};
     if (loop_init(&loop) != 0) return refused(&(struct errmsg){"no loop"});
@@ -220,7 +222,8 @@ int main(int argc, char **argv)
     if (strcmp(what, "missing") == 0) return drive_process("/nonexistent/program");
     if (strcmp(what, "notify") == 0) return drive_notify(folder);
     if (strcmp(what, "file") == 0) return drive_file(folder);
-    if (strcmp(what, "net") == 0) return drive_net();
+    if (strcmp(what, "net") == 0) return drive_net(1);
+    if (strcmp(what, "deaf") == 0) return drive_net(4 * BIG);
     if (strcmp(what, "check") == 0) check_failed("a planted mistake", __FILE__, __LINE__);
     return WRONG;
 }
