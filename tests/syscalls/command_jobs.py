@@ -147,7 +147,8 @@ class Commands:
         watched.mkdir(exist_ok=True)
         child = processes.spawn(
             [self.setting.asan, "dev", "-m", self.world.module, "--data", self.data(), "--listen", f"127.0.0.1:{port}",
-             "--admin", f"127.0.0.1:{admin}", "--watch", watched, "--", "sh", "-c", "echo hello; sleep 0.02; echo bye"],
+             "--admin", f"127.0.0.1:{admin}", "--watch", watched, "--", "sh", "-c",
+             "echo hello; sleep 0.2 & sleep 0.02; echo bye"],  # it ends before its output does, which another one holds
             log=log, env=self.environment())
         end_at = time.monotonic() + 2
         while child.poll() is None and time.monotonic() < end_at:
