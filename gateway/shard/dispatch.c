@@ -92,12 +92,36 @@ static int fill_messages(struct shard *shard, struct flight *flight, uint32_t co
     return 0;
 }
 
+static const struct message *last_sent(const struct flight *flight)
+{
+    struct list *link = &flight->box->messages;
+    for (uint32_t i = 0; i < flight->sent_count; i++) link = link->next;
+    return CONTAINER_OF(link, struct message, link);
+}
+
+/* The first message's id, their number, and of several also which is the last: a call may be made
+ * before they are durable, and a crash may leave the first alone, for others to follow it. */
+static void write_id(const struct shard *shard, struct flight *flight)
+{
+    const struct message *first = LIST_FIRST(&flight->box->messages, struct message, link);
+    struct buffer *id = &flight->id_text;
+    message_id_text(id, &shard->image, first->epoch, first->seq, first->index);
+    buffer_byte(id, '+');
+    text_decimal(id, flight->sent_count);
+    if (flight->sent_count == 1) return;
+    const struct message *last = last_sent(flight);
+    buffer_byte(id, '-');
+    text_decimal(id, last->epoch);
+    buffer_byte(id, '.');
+    text_decimal(id, last->seq);
+    buffer_byte(id, '.');
+    text_decimal(id, last->index);
+}
+
 static void fill_invocation(struct shard *shard, struct flight *flight)
 {
     const struct message *first = LIST_FIRST(&flight->box->messages, struct message, link);
-    message_id_text(&flight->id_text, &shard->image, first->epoch, first->seq, first->index);
-    buffer_byte(&flight->id_text, '+');
-    text_decimal(&flight->id_text, flight->sent_count);
+    write_id(shard, flight);
     flight->invocation = (struct shard_invocation){
         .flight = (uint64_t)flight->generation << 32 | flight->index,
         .endpoint = flight->endpoint,

@@ -13,7 +13,7 @@ enum {
     FIRE_MAX = 256,              /* timers in one FIRE record */
     FLIGHT_MESSAGES_KEPT = 64,   /* room for messages that a flight keeps for its next call */
     FLIGHTS_WARM = 1024,         /* flights that keep what a call needs for their next one */
-    INVOCATION_ID_MAX = 96,      /* bytes of its text */
+    INVOCATION_ID_MAX = 160,     /* bytes of its text */
     BATCH_MAX = 1000,            /* messages of one invocation */
     ROWS_MAX = 1000,             /* of one page of a query */
     EXPORT_BYTES_MAX = 4 << 20,  /* of one page of an export, beyond its last slot */

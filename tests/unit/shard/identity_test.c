@@ -24,6 +24,39 @@ Test(identity, an_id_that_was_seen_is_not_given_to_another_message)
     fixture_close(f);
 }
 
+/* Nothing is called while it is shut. */
+static void shut(struct fixture *f, bool yes)
+{
+    f->endpoints[0].window_max = yes ? 0 : 10;
+    fixture_configure(f);
+}
+
+/* A call was made for two messages of which a crash left the first; another one takes the place of
+ * the second. The function may have remembered the call by its id. */
+Test(identity, a_call_for_other_messages_has_another_id)
+{
+    struct fixture *f = fixture_open();
+    shut(f, true);
+    fixture_send(f, "t/a", "1", "stays");
+    f->hold_durable = true;
+    fixture_send(f, "t/a", "1", "lost");
+    shut(f, false);
+    const struct shard_invocation *call = CALL("t/a", "1");
+    cr_assert_eq(call->request.message_count, 2);
+    char seen[200];
+    snprintf(seen, sizeof seen, "%.*s", SPAN_PRINT(call->invocation_id));
+    f->endpoints[0].window_max = 0; /* for what comes back */
+    fixture_crash(f);
+    fixture_send(f, "t/a", "1", "another");
+    shut(f, false);
+    call = CALL("t/a", "1");
+    cr_assert_eq(call->request.message_count, 2);
+    cr_assert_str_eq(fixture_argument(call, 0), "stays");
+    cr_assert_str_eq(fixture_argument(call, 1), "another");
+    cr_expect(!span_equal(call->invocation_id, span_text(seen)), "%s", seen);
+    fixture_close(f);
+}
+
 /* The journal gives whole runs: the first of them may begin before what the image holds. */
 Test(identity, records_that_the_image_holds_are_not_folded_again)
 {
