@@ -55,6 +55,20 @@ def end_all():
     _children.clear()
 
 
+def waiting():
+    """Where in the kernel every process stands that sleeps without listening to signals (state D), and our own children."""
+    lines, ours = [], {child.pid for child in _children}
+    for entry in pathlib.Path("/proc").iterdir():
+        try:
+            name, state = (entry / "stat").read_text().split(" ", 1)[1].rsplit(")", 1)
+            if entry.name.isdigit() and (state.split()[0] == "D" or int(entry.name) in ours):
+                stack = " < ".join(line.split()[-1] for line in (entry / "stack").read_text().splitlines()[:8])
+                lines.append(f"  {entry.name} {name[1:]} {state.split()[0]}: {stack or (entry / 'wchan').read_text()}")
+        except (OSError, ValueError, IndexError):
+            pass  # gone, or none of our business
+    return "\n".join(lines)
+
+
 def _stop(number, _frame):
     sys.exit(128 + number)
 
