@@ -5,12 +5,15 @@ struct span pair_value(const struct world *world, struct buffer *buffer, uint32_
                        uint32_t second)
 {
     static const uint32_t paddings[] = {0, 0, 100, 700, 3000, 3000, 9000, 70000};
+    static const uint32_t small[] = {0, 100, 700, 3000, 3000, 3000, 3000, 6000};
     static const uint8_t zeros[70000];
     uint32_t pair[2] = {first, second};
     struct buffer value;
     buffer_init(&value);
     buffer_append(&value, span_of(pair, sizeof pair));
     /* Of the number alone: a message that is sent again has the same body. */
+    if (world->swarm.room_bytes > 0)
+        buffer_append(&value, span_of(zeros, small[first * 2654435761u >> 29]));
     if (world->swarm.has[FAULT_BIG])
         buffer_append(&value, span_of(zeros, paddings[first * 2654435761u >> 29]));
     buffer_clear(buffer);

@@ -1,6 +1,6 @@
 /*
  * sim [--seeds N] [--from S] [--seconds T] [--rerun N] [--workers N] [--verbose]
- *     [--acts N] [--shards N] [--store memory|disk] [--off fault,fault…]
+ *     [--acts N] [--shards N] [--store memory|disk] [--off fault,fault…] [--small-budgets]
  * Runs seeds S, S + 1, …; the first N of them twice. The first failure ends it with the command
  * that shows it again and a smaller one. The second row makes worlds smaller than the seed has
  * drawn them. The last line is "N passed, N failed".
@@ -80,7 +80,11 @@ int main(int argc, char **argv)
                                  .shards = (uint32_t)number_after(argc, argv, "--shards", 0),
                                  .store = -1}};
     job.rerun = number_after(argc, argv, "--rerun", job.seeds / 50);
-    for (int i = 1; i < argc; i++) job.verbose = job.verbose || strcmp(argv[i], "--verbose") == 0;
+    for (int i = 1; i < argc; i++) {
+        job.verbose = job.verbose || strcmp(argv[i], "--verbose") == 0;
+        job.limits.small_budgets =
+            job.limits.small_budgets || strcmp(argv[i], "--small-budgets") == 0;
+    }
     switch_off(&job.limits, text_after(argc, argv, "--off", ""));
     const char *store = text_after(argc, argv, "--store", "");
     if (*store != 0) job.limits.store = strcmp(store, "disk") == 0 ? STORE_DISK : STORE_MEMORY;

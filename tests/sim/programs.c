@@ -241,6 +241,8 @@ static void handle(struct work *work, uint32_t number, struct address caller)
     struct span token = is_called ? caller.id : span_text(carried[work->used]);
     if (note.hops > 0 && chance(world, 60)) send_now(work, note.hops, call, token);
     if (note.hops > 0 && chance(world, 30)) send_now(work, note.hops, call, token);
+    for (int i = 0; i < 3 && note.hops > 0 && world->swarm.room_bytes > 0; i++)
+        if (chance(world, 60)) send_now(work, note.hops, 0, SPAN_EMPTY);
     if (note.hops > 0 && chance(world, 30)) send_delayed(work, note.hops);
     if (chance(world, 20)) cancel(work);
     put_records(work);

@@ -1,6 +1,7 @@
 /* The two phases of a life: one in which anything may happen, one in which all must settle. */
 #include "world.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 /* ---- Safety ---- */
@@ -97,6 +98,25 @@ static bool is_settled(struct world *world)
     return true;
 }
 
+static void print_unsettled(const struct world *world)
+{
+    for (uint32_t i = 0; i < world->host_count; i++) {
+        struct shard_metrics is;
+        shard_metrics(world->hosts[i].shard, &is);
+        fprintf(
+            stderr,
+            "shard %u: %llu messages in mailboxes, %llu delayed, %llu parcels wait (%zu bytes); "
+            "flights: %llu ready, %llu sent, %llu to be tried again, %llu blocked, %llu held; "
+            "memory %zu of %zu bytes: state %zu, mail %zu, entries %zu, egress %zu\n",
+            i, (unsigned long long)is.mailbox_messages, (unsigned long long)is.delayed,
+            (unsigned long long)is.parcels_waiting, is.parcel_bytes, (unsigned long long)is.ready,
+            (unsigned long long)is.sent, (unsigned long long)is.retry_wait,
+            (unsigned long long)is.blocked_now, (unsigned long long)is.held, is.memory_bytes,
+            world->empty_bytes + world->swarm.room_bytes, is.state_bytes, is.mailbox_bytes,
+            is.entry_bytes, is.egress_bytes);
+    }
+}
+
 static bool is_durable(const struct world *world)
 {
     for (uint32_t i = 0; i < world->host_count; i++) {
@@ -129,6 +149,10 @@ static void turn(struct world *world)
     while (world->call_count > 0) function_answers(world, world->call_count - 1);
     commit_all(world);
     while (network_deliver(world)) continue;
+    if (world->swarm.outbox_bytes > 0) { /* room comes by those who take */
+        consumer_pulls(world);
+        consumer_pops(world);
+    }
     commit_all(world);
     int64_t at_ms = world_wake_at(world), wait_ms = at_ms - world->now_ms;
     world_pass(world, at_ms == INT64_MAX || wait_ms > 500 ? 500 : wait_ms);
@@ -174,6 +198,7 @@ void world_settle(struct world *world)
     }
     int64_t until_ms = world->now_ms + SETTLE_MS;
     for (uint32_t turns = 0; !is_settled(world); turns++) {
+        if (world->now_ms >= until_ms || turns >= 20000) print_unsettled(world);
         HOLDS(11, world->now_ms < until_ms && turns < 20000);
         turn(world);
     }

@@ -32,6 +32,7 @@ static void print_command(uint64_t seed, const struct swarm_limits *limits)
     if (limits->acts > 0) printf(" --acts %u", limits->acts);
     if (limits->shards > 0) printf(" --shards %u", limits->shards);
     if (limits->store >= 0) printf(" --store %s", limits->store == STORE_DISK ? "disk" : "memory");
+    if (limits->small_budgets) printf(" --small-budgets");
     for (int i = 0; i < FAULTS; i++) {
         if (!limits->off[i]) continue;
         printf("%s%s", first ? " --off " : ",", fault_names[i]);

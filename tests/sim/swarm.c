@@ -44,6 +44,18 @@ static void agree(struct swarm *swarm)
     if (swarm->store == STORE_MEMORY) swarm->has[FAULT_DISK] = swarm->has[FAULT_LIES] = false;
 }
 
+/* What rests in the end has to fit: keys are forgotten, nothing is large but messages. */
+static void make_small(struct swarm *swarm, struct prng *prng)
+{
+    static const uint32_t rooms[] = {96 << 10, 128 << 10, 256 << 10};
+    static const enum fault large[] = {FAULT_BUDGETS, FAULT_BIG, FAULT_LONG_IDS};
+    for (int i = 0; i < 3; i++) swarm->has[large[i]] = false;
+    swarm->has[FAULT_FORGET] = true;
+    swarm->room_bytes = rooms[of(prng, 3)];
+    swarm->outbox_bytes = of(prng, 2) == 0 ? 0 : 4000 + of(prng, 20000);
+    if (swarm->shards > 4) swarm->shards = 4;
+}
+
 void swarm_draw(struct swarm *swarm, uint64_t seed, const struct swarm_limits *limits)
 {
     static const uint32_t shards[] = {1, 2, 2, 2, 3, 3, 4, 8}, crashes[] = {3, 10, 30},
@@ -65,6 +77,7 @@ void swarm_draw(struct swarm *swarm, uint64_t seed, const struct swarm_limits *l
     swarm->batch_one = of(&prng, 100) < 15;
     swarm->segment_size = sizes[of(&prng, 4)];
     swarm->store = of(&prng, 100) < 30 ? STORE_DISK : STORE_MEMORY;
+    if (limits->small_budgets) make_small(swarm, &prng);
     obey(swarm, limits);
     agree(swarm);
 }

@@ -48,6 +48,10 @@ struct swarm {
     bool snapshot_always, batch_one;
     uint32_t segment_size; /* of a journal on disk */
     enum store_kind store;
+    /* Of memory, to the end and for all: room beyond an empty shard; 0: no budget that stays. Work
+       makes more work than fits at once. */
+    uint32_t room_bytes;
+    uint32_t outbox_bytes; /* the same for what waits in the outbox */
 };
 
 /* What a run is told beyond the seed. */
@@ -56,6 +60,7 @@ struct swarm_limits {
     uint32_t shards;
     bool off[FAULTS];
     int store; /* -1: as drawn */
+    bool small_budgets;
 };
 
 extern const char *const fault_names[FAULTS];

@@ -59,9 +59,14 @@ static struct shard_endpoint endpoint(struct world *world, const char *pattern)
 
 static void set_budgets(struct world *world, struct host *host, struct shard_config *config)
 {
-    if (!has(world, FAULT_BUDGETS)) return;
     struct shard_metrics metrics;
     shard_metrics(host->shard, &metrics);
+    if (world->empty_bytes == 0) world->empty_bytes = metrics.memory_bytes;
+    if (world->swarm.room_bytes > 0) {
+        config->memory_max = world->empty_bytes + world->swarm.room_bytes;
+        config->outbox_bytes_max = world->swarm.outbox_bytes;
+    }
+    if (!has(world, FAULT_BUDGETS)) return;
     if (chance(world, 50)) config->memory_max = metrics.memory_bytes + pick(world, 6000);
     if (chance(world, 50)) config->outbox_bytes_max = 100 + pick(world, 1000);
 }

@@ -106,6 +106,7 @@ struct world {
     uint32_t source_count;
     uint64_t egress_acked;
     bool pulling, popping;
+    size_t empty_bytes; /* memory of a shard that holds nothing */
     /* what was done */
     uint64_t steps, crashes, recoveries, faults, digests, savepoints_taken, restores;
     uint64_t signals, lives; /* lives: changes whenever all that is under way may have gone */
