@@ -356,7 +356,7 @@ class Puller(Client):
         self.seen = {}
 
     async def run(self):
-        while self.world.loading:
+        while self.world.pulling:
             await self.turn()
         self.connection.close()
 

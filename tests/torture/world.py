@@ -189,7 +189,7 @@ class World:
             self.history.add("base", a=address, n=number, h=value)
         self.expected = self.seen = 0
         self.dropped = set()
-        self.loading, self.given_up = True, False
+        self.loading, self.pulling, self.given_up = True, True, False
         crew = [(f"{letter}{self.round}{chr(97 + index)}", kind)
                 for letter, kind, count
                 in (clients.FLOOD_CREW if self.flood else clients.CREW) for index in range(count)]
@@ -215,11 +215,13 @@ class World:
         self.set_chaos({name: {} for name in ("clients", *self.function_ports)})
         began = time.monotonic()
         operator = clients.Operator(self, f"O{self.round}z")  # the round's own may still be in the middle of something
-        late = self.tasks
+        pullers = [task for client, task in zip(self.everybody, self.tasks) if isinstance(client, clients.Puller)]
+        late = [task for task in self.tasks if task not in pullers]  # who pulls goes on: an outbox that nobody reads fills up
         while late and time.monotonic() - began < 40:
             await operator.turn()  # a call may wait for an address that is parked
             _, late = await asyncio.wait(late, timeout=0.3)
-        self.given_up = True
+        self.given_up, self.pulling = True, False
+        await asyncio.wait(pullers, timeout=15)
         if late:
             self.wrong(f"{len(late)} clients without an answer 40 s after the faults: "
                        f"{[client.name for client, task in zip(self.everybody, self.tasks) if not task.done()]}")
