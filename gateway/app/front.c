@@ -76,6 +76,20 @@ static void init_edges(struct front *front)
 
 /* ---- Listeners ---- */
 
+/* A Unix socket has no port, and one that the system does not tell is not number 0. */
+void front_tell_listener(const char *what, const char *address, const struct listener *listener)
+{
+    uint16_t port = listener_port(listener);
+    if (port != 0)
+        LOG(LOG_INFO, "listening", LOG_TEXT("for", what), LOG_TEXT("address", address),
+            LOG_NUMBER("port", port));
+    else if (strncmp(address, "unix:", 5) == 0)
+        LOG(LOG_INFO, "listening", LOG_TEXT("for", what), LOG_TEXT("address", address));
+    else
+        LOG(LOG_WARN, "listening", LOG_TEXT("for", what), LOG_TEXT("address", address),
+            LOG_TEXT("why", "the system does not tell the port"));
+}
+
 static int listen_on(struct front *front, const char *what, const char *address,
                      http_handler *handler, void *context, const struct front *first,
                      struct errmsg *errmsg)
@@ -95,9 +109,7 @@ static int listen_on(struct front *front, const char *what, const char *address,
     int error = server_listen(front->server, &options, &listener, errmsg);
     if (error != 0) return error;
     front->listeners[front->listener_count++] = listener;
-    if (first == NULL)
-        LOG(LOG_INFO, "listening", LOG_TEXT("for", what), LOG_TEXT("address", address),
-            LOG_NUMBER("port", listener_port(listener)));
+    if (first == NULL) front_tell_listener(what, address, listener);
     return 0;
 }
 
@@ -149,11 +161,17 @@ static void obey(struct front *front)
     front->ingress.draining = draining;
 }
 
+/* `drains` last: who sees it sees counts to which only less can be added. */
 static void turn_ended(struct loop_turn_end *turn_end)
 {
     struct front *front = CONTAINER_OF(turn_end, struct front, turn_end);
     atomic_store_explicit(&front->connections, server_connections(front->server),
                           memory_order_relaxed);
+    atomic_store_explicit(&front->waiting, front->threaded ? way_waiting(&front->way) : 0,
+                          memory_order_relaxed);
+    atomic_store_explicit(&front->reading, server_body_bytes(front->server) > 0,
+                          memory_order_relaxed);
+    atomic_store_explicit(&front->drains, front->ingress.draining, memory_order_release);
 }
 
 static void order_came(struct loop_signal *signal)

@@ -39,7 +39,11 @@ struct front {
     size_t listened; /* while opening: which of the first front's listeners is next */
     struct loop_turn_end turn_end;
     struct front_orders orders;
+    /* What the gateway's thread may know of its last turn. */
     atomic_uint connections;
+    atomic_uint waiting; /* for an answer of an engine in another thread */
+    atomic_bool reading; /* requests that have not come whole */
+    atomic_bool drains;  /* the order is obeyed: nothing new is handed over */
     /* with a thread of its own */
     bool threaded;
     bool started;
@@ -59,6 +63,8 @@ int front_open(struct front *front, struct gateway *gateway, struct loop *loop,
 int front_open_thread(struct front *front, struct gateway *gateway, const struct front *first,
                       struct errmsg *errmsg) MUST_USE;
 int front_start(struct front *front) MUST_USE;
+/* The line of the log that says where to come to. */
+void front_tell_listener(const char *what, const char *address, const struct listener *listener);
 /* From the gateway's thread: what the gateway says of drain and disk has changed. */
 void front_order(struct front *front);
 /* Ends the thread, if there is one, and what it served; the engine must still live. */

@@ -4,6 +4,7 @@
 #include "app/shard_files.h"
 #include "app/state.h"
 #include "os/file.h"
+#include "os/limits.h"
 #include "os/log.h"
 
 #include <signal.h>
@@ -333,6 +334,15 @@ static void serve(struct gateway *gateway, int *code)
     server_drain(gateway->server);
 }
 
+/* Too low a limit is met later, when connections come: it is no reason not to start. */
+static void raise_descriptors(void)
+{
+    uint64_t before = 0, now = 0;
+    int error = limits_raise_descriptors(&before, &now);
+    if (error != 0) LOG(LOG_WARN, "open_files_not_raised", LOG_TEXT("why", error_text(error)));
+    LOG(LOG_DEBUG, "open_files", LOG_UNSIGNED("before", before), LOG_UNSIGNED("now", now));
+}
+
 /* Each step leaves what is open to its successor's failure: labels named after what they undo. */
 static int start(struct gateway *gateway)
 {
@@ -393,6 +403,7 @@ int gateway_run(const struct gateway_options *options)
     int code = EXIT_USAGE;
     if (load(gateway, &gateway->settings) == 0) {
         log_init((enum log_format)gateway->settings.gateway.log);
+        raise_descriptors();
         code = start(gateway);
         settings_close(&gateway->settings);
     }

@@ -29,3 +29,10 @@ void way_close(struct way *way)
     free(way->bridges);
     free(way->ports);
 }
+
+uint32_t way_waiting(const struct way *way)
+{
+    uint32_t waiting = 0;
+    for (uint32_t i = 0; i < way->count; i++) waiting += way->bridges[i].waiting.count;
+    return waiting;
+}

@@ -18,5 +18,7 @@ struct way {
 int way_open(struct way *way, struct inbox *inbox, struct crew *crew) MUST_USE;
 /* As bridge_close. */
 void way_close(struct way *way);
+/* How many wait in this thread, whose way it is, for an answer of an engine. */
+uint32_t way_waiting(const struct way *way);
 
 #endif

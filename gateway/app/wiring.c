@@ -236,8 +236,7 @@ static int listen_admin(struct gateway *gateway, struct errmsg *errmsg)
                                        .tls_client_ca = settings->tls_client_ca};
     int error = server_listen(gateway->server, &options, &gateway->admin_listener, errmsg);
     if (error != 0) return error;
-    LOG(LOG_INFO, "listening", LOG_TEXT("for", "admin"), LOG_TEXT("address", settings->admin),
-        LOG_NUMBER("port", listener_port(gateway->admin_listener)));
+    front_tell_listener("admin", settings->admin, gateway->admin_listener);
     return 0;
 }
 
@@ -255,7 +254,10 @@ static size_t worker_count(const struct settings *settings)
 int wiring_listen(struct gateway *gateway, struct errmsg *errmsg)
 {
     size_t workers = worker_count(&gateway->settings);
-    if (workers > 1) gateway->limits.bodies_max /= workers; /* each has a server of its own */
+    if (workers > 1) { /* each has a server of its own */
+        gateway->limits.bodies_max /= workers;
+        gateway->limits.connections_max /= (uint32_t)workers;
+    }
     int error = 0;
     if (workers == 0) {
         error = front_open(&gateway->fronts[0], gateway, &gateway->loop, gateway->server,

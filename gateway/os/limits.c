@@ -7,6 +7,18 @@
 
 enum { DESCRIPTORS_RESERVED = 64 }; /* a quarter of a small limit */
 
+int limits_raise_descriptors(uint64_t *before, uint64_t *now)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return ERROR_IO;
+    *before = *now = limit.rlim_cur;
+    if (limit.rlim_cur == limit.rlim_max) return 0;
+    limit.rlim_cur = limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0) return ERROR_PERMISSION;
+    *now = limit.rlim_max;
+    return 0;
+}
+
 /* The kernel gives the lowest number that is free: so the number tells how many are in use. */
 bool limits_descriptor_is_reserved(int fd)
 {

@@ -70,6 +70,7 @@ FAULTS = {
     "sched_getaffinity": [E.EINVAL],
     "send": [E.EPIPE, E.ENOBUFS, E.EINTR, E.EAGAIN, SHORT],
     "setpgid": [E.EPERM],
+    "setrlimit": [E.EPERM],
     "setsockopt": [E.ENOBUFS],
     "shutdown": [E.ENOTCONN],
     "signalfd": [E.EMFILE],
