@@ -105,6 +105,19 @@ static size_t find(const struct notify *notify, int watch)
     return i;
 }
 
+/* The queue was full, and nobody knows what was lost: anything may have changed, directories may be
+ * new or gone. One that is watched again keeps its number. */
+static void overflowed(struct notify *notify, notify_changed *changed, void *context)
+{
+    if (notify->count == 0) return;
+    char *root = notify->directories[0].path;
+    for (size_t i = 1; i < notify->count; i++) free(notify->directories[i].path);
+    notify->count = 0;
+    if (add_tree(notify, root, 0, NULL) != 0) notify->full = true;
+    changed(context, root);
+    free(root);
+}
+
 static void forget(struct notify *notify, size_t i)
 {
     free(notify->directories[i].path);
@@ -115,6 +128,10 @@ static void take(struct notify *notify, const struct inotify_event *event, notif
                  void *context)
 {
     char path[FILE_PATH_MAX];
+    if (event->mask & IN_Q_OVERFLOW) {
+        overflowed(notify, changed, context);
+        return;
+    }
     size_t i = find(notify, event->wd);
     if (i == notify->count) return;
     if (event->mask & IN_IGNORED) {

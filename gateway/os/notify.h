@@ -23,7 +23,8 @@ struct notify {
 
 /* ERROR_IO, ERROR_MEMORY, ERROR_NOT_FOUND. */
 int notify_open(struct notify *notify, const char *root, struct errmsg *errmsg) MUST_USE;
-/* A file that was written, moved here or removed; the path begins with the root. */
+/* A file that was written, moved here or removed; the path begins with the root. The root itself:
+ * too much has happened to be told one by one. */
 typedef void notify_changed(void *context, const char *path);
 /* Takes all that has happened, and watches directories that are new. */
 void notify_read(struct notify *notify, notify_changed *changed, void *context);
