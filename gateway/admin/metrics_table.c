@@ -115,6 +115,10 @@ const struct metric metrics_table[] = {
     {"holdfast_blocked_total", METRIC_COUNTER, "responses",
      "Responses not applied because of a budget; the address is called again.",
      OF_PROCESS(blocked)},
+    {"holdfast_outgrown_total", METRIC_COUNTER, "responses",
+     "Responses that found no room even at one and a half times the memory budget: work that makes "
+     "more work has outgrown it.",
+     OF_PROCESS(outgrown)},
     {"holdfast_keys", METRIC_GAUGE, "addresses", "Addresses that have state.", OF_PROCESS(keys)},
     {"holdfast_state_bytes", METRIC_GAUGE, "bytes", "Bytes of all state values.",
      OF_PROCESS(memory_bytes[SAMPLE_MEMORY_STATE])},

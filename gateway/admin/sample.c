@@ -26,6 +26,7 @@ static void add_counters(struct admin_sample *sample, const struct shard_metrics
     sample->stale_responses += metrics->stale_responses;
     sample->parked += metrics->parked;
     sample->blocked += metrics->blocked;
+    sample->outgrown += metrics->outgrown;
     sample->keys_evicted += metrics->evicted_early;
     sample->clock_jumps += metrics->clock_jumps;
     sample->egress_records += metrics->egress_records;

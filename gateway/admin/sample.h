@@ -99,6 +99,7 @@ struct admin_sample {
     struct admin_histogram batch;       /* admin_bounds_batch */
     uint64_t parked;                    /* ever */
     uint64_t blocked;                   /* ever */
+    uint64_t outgrown;                  /* of these, with half as much again as the budget */
     uint64_t keys_evicted;              /* idempotency entries, before their time */
     uint64_t clock_jumps;
     uint64_t egress_records;

@@ -45,6 +45,7 @@ static inline void list_remove(struct list *link)
 }
 
 #define LIST_FIRST(head, type, member) CONTAINER_OF((head)->next, type, member)
+#define LIST_LAST(head, type, member) CONTAINER_OF((head)->prev, type, member)
 
 /* The body may not unlink other links than its own; `next` is fetched first. */
 #define LIST_EACH(head, link)                                                                      \

@@ -53,8 +53,6 @@ void pulls_release(struct shard *shard, struct shard_update *update);
 /* Forgets what a slot remembers for too long; nothing while it is less than `least` entries, since
    each eviction is a record. */
 void evict(struct shard *shard, uint32_t slot, uint32_t least, struct shard_update *update);
-/* Room has come free: who was blocked may try again. */
-void wake_blocked(struct shard *shard);
 /* Replies that fold has put into entries go to those who wait for them. */
 void replies_release(struct shard *shard, struct shard_update *update);
 
@@ -68,9 +66,6 @@ void fail_address(struct shard *shard, struct flight *flight, struct span text,
 /* Applies effects, or fails the address with a reason. */
 void apply_effects(struct shard *shard, struct flight *flight,
                    const struct function_response *response, struct shard_update *update);
-/* There is no room for the result: the address is called again later. NULL: its flight is lost too.
- */
-void block(struct shard *shard, struct flight *flight);
 /* Registers missing states, or fails the address with a reason. */
 void register_states(struct shard *shard, struct flight *flight,
                      const struct function_response *response, struct shard_update *update);
@@ -80,7 +75,5 @@ void call_done(struct shard *shard, struct flight *flight);
 void dispatch(struct shard *shard, struct shard_update *update);
 /* What the journal has not written yet, at most. */
 size_t undurable_bytes(const struct shard *shard);
-/* Would the image stay within its budget with so many bytes more? */
-bool has_memory(const struct shard *shard, size_t more);
 
 #endif

@@ -1,14 +1,9 @@
 /* A result: its effects become one APPLY, all or nothing. */
 #include "base/text.h"
-#include "shard/channel.h"
+#include "shard/budget.h"
 #include "shard/decide.h"
 #include "shard/effects_check.h"
 #include "wire/playground.h"
-
-enum {
-    MUTATION_OVERHEAD = 160, /* of a value beyond its bytes, at most */
-    MESSAGE_OVERHEAD = 160,
-};
 
 /* What the effects need beyond the spans of the response: names as numbers, playground topics. */
 struct apply {
@@ -194,100 +189,6 @@ static void write_apply(struct apply *apply)
     write_mutations(apply, body);
 }
 
-static uint32_t target_slot(const struct address *target)
-{
-    return span_equal(target->type, NAME_REPLY) ? reply_token_slot(target->id)
-                                                : slot_of(target->id);
-}
-
-static size_t effects_bytes(const struct function_response *response)
-{
-    size_t bytes = 0;
-    for (size_t i = 0; i < response->message_count; i++)
-        bytes += response->messages[i].argument.size + MESSAGE_OVERHEAD;
-    for (size_t i = 0; i < response->delayed_count; i++)
-        bytes += response->delayed[i].argument.size + 320;
-    for (size_t i = 0; i < response->egress_count; i++)
-        bytes += response->egress[i].argument.size + 64;
-    for (size_t i = 0; i < response->mutation_count; i++)
-        bytes += response->mutations[i].value.size + MUTATION_OVERHEAD;
-    return bytes;
-}
-
-static size_t crossing_bytes(const struct shard *shard, const struct function_response *response)
-{
-    size_t bytes = 0;
-    for (size_t i = 0; shard->image.channels != NULL && i < response->message_count; i++)
-        if (!image_owns(&shard->image, target_slot(&response->messages[i].target)))
-            bytes += response->messages[i].argument.size + MESSAGE_OVERHEAD;
-    return bytes;
-}
-
-/* What waits for other shards is an eighth of the memory at most: see has_room_for in
- * decide_signal.c. */
-static bool is_crossing_blocked(const struct shard *shard, const struct function_response *response)
-{
-    size_t crossing = crossing_bytes(shard, response), most = shard->overlay.config.memory_max / 8;
-    size_t waiting;
-    if (crossing == 0 || most == 0) return false;
-    channels_waiting(&shard->image, &waiting);
-    return waiting > 0 && waiting + crossing > most;
-}
-
-/* What the outbox will hold: records for egresses, messages for other shards. */
-static size_t outgoing_bytes(const struct shard *shard, const struct function_response *response)
-{
-    size_t bytes = crossing_bytes(shard, response);
-    for (size_t i = 0; i < response->egress_count; i++) {
-        const struct egress *egress = egress_find(&shard->overlay, response->egress[i].name);
-        if (egress->kind != EGRESS_DISCARD) bytes += response->egress[i].argument.size;
-    }
-    return bytes;
-}
-
-/* What the record will free: the messages it consumes, and the values it writes over. */
-static size_t freed_bytes(const struct shard *shard, const struct flight *flight,
-                          const struct function_response *response)
-{
-    const struct box *box = flight->box;
-    const struct cell *cell = cell_find(&shard->image, box->type, box_id(box));
-    size_t bytes = flight->sent_count == box->count ? box_size(box_id(box)) : 0;
-    uint32_t i = 0;
-    LIST_EACH (&box->messages, link) {
-        const struct message *message = CONTAINER_OF(link, struct message, link);
-        if (i++ == flight->sent_count) break;
-        bytes += sizeof *message + message->argument_size + message->caller_id_size;
-    }
-    for (size_t j = 0; cell != NULL && j < response->mutation_count; j++) {
-        uint32_t name = dictionary_find(&shard->image, response->mutations[j].name);
-        const struct value *value = cell_find_value(cell, name);
-        if (value != NULL) bytes += value->size + MUTATION_OVERHEAD;
-    }
-    return bytes;
-}
-
-/* Effects that find no room are not applied: the address is called again later. Results that free
- * more than they take pass: else nothing could ever leave a full memory. */
-static bool is_blocked(const struct shard *shard, const struct flight *flight,
-                       const struct function_response *response)
-{
-    size_t outbox_max = shard->overlay.config.outbox_bytes_max;
-    size_t waiting = shard->image.letter_bytes;
-    /* Into an empty outbox goes anything: a response larger than the whole would wait for ever. */
-    if (outbox_max > 0 && waiting > 0) {
-        size_t letters = outgoing_bytes(shard, response);
-        if (letters > 0 && waiting + letters > outbox_max) return true;
-    }
-    if (is_crossing_blocked(shard, response)) return true;
-    /* An eighth above the budget at which ingress refuses: work that is under way can come to its
-     * end. */
-    size_t most = shard->overlay.config.memory_max;
-    size_t used = shard->image.memory.used, more = effects_bytes(response);
-    if (most == 0 || used + more <= most + most / 8) return false;
-    size_t freed = freed_bytes(shard, flight, response);
-    return more > freed && used + (more - freed) > most + most / 8;
-}
-
 static void count_effects(struct shard *shard, const struct function_response *response,
                           uint32_t consumed)
 {
@@ -365,30 +266,6 @@ static int run(struct apply *apply)
     return 0;
 }
 
-void block(struct shard *shard, struct flight *flight)
-{
-    shard->metrics.blocked++;
-    if (flight == NULL) return;
-    if (flight->state == FLIGHT_HELD) { /* fresh from flight_get: its box is woken by hand */
-        box_wake(&shard->image, flight->box);
-        return;
-    }
-    /* Fewer messages need less room; and nobody gains by answers that are made to be thrown away.
-     */
-    if (flight->sent_count > 1) flight->batch_max = flight->sent_count / 2;
-    uint32_t doublings =
-        flight->blocks < BLOCKED_DOUBLINGS_MAX ? flight->blocks : BLOCKED_DOUBLINGS_MAX;
-    flight->blocks++;
-    flight_sleep(shard, flight, FLIGHT_BLOCKED,
-                 shard->overlay.now_ms + (BLOCKED_RETRY_MS << doublings));
-}
-
-void wake_blocked(struct shard *shard)
-{
-    LIST_EACH (&shard->overlay.states[FLIGHT_BLOCKED], link)
-        flight_settle(shard, CONTAINER_OF(link, struct flight, link));
-}
-
 void apply_effects(struct shard *shard, struct flight *flight,
                    const struct function_response *response, struct shard_update *update)
 {
@@ -402,14 +279,15 @@ void apply_effects(struct shard *shard, struct flight *flight,
         fail_address(shard, flight, span_text(apply.errmsg.text), update);
         return;
     }
-    if (is_blocked(shard, flight, response)) {
-        block(shard, flight);
+    enum shortage shortage = budget_shortage(shard, flight, response);
+    if (shortage != SHORT_OF_NOTHING) {
+        block(shard, flight, shortage);
         return;
     }
     buffer_init(&apply.numbers);
     int error = run(&apply);
     if (error == ERROR_MEMORY)
-        block(shard, apply.flight);
+        block(shard, apply.flight, SHORT_OF_HEAP);
     else if (error != 0)
         fail_address(shard, flight, span_text(apply.errmsg.text), update);
     buffer_close(&apply.numbers);

@@ -1,6 +1,7 @@
 /* A function that asks for states it was not given: they become one SPEC, and it is called again.
  */
 #include "base/text.h"
+#include "shard/budget.h"
 #include "shard/decide.h"
 
 static void conflict(struct shard *shard, struct flight *flight, const struct state_spec *spec,
@@ -122,7 +123,7 @@ void register_states(struct shard *shard, struct flight *flight,
         if (shard->image.dictionary.count >= NAMES_MAX)
             fail_address(shard, flight, span_text("no more different names can be kept"), update);
         else
-            block(shard, flight);
+            block(shard, flight, SHORT_OF_HEAP);
         return;
     }
     flight->tries--; /* no user code has run */

@@ -1,4 +1,5 @@
 /* Messages from outside: ACCEPT, duplicates, waiters for replies, cancellations. */
+#include "shard/budget.h"
 #include "shard/channel.h"
 #include "shard/decide.h"
 #include "shard/key.h"
@@ -196,7 +197,7 @@ void decide_message(struct shard *shard, const struct shard_event *event,
                     "another token");
         return;
     }
-    if (!has_memory(shard, message->argument.size)) {
+    if (!budget_admits(shard, message->argument.size)) {
         shard->metrics.messages_refused++;
         answer_text(update, event->waiter, ANSWER_FULL, "the gateway's memory budget is used up");
         return;

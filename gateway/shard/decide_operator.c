@@ -1,5 +1,6 @@
 /* What people do to addresses: verbs on parked ones, and state writes in mailbox order. */
 #include "base/text.h"
+#include "shard/budget.h"
 #include "shard/channel.h"
 #include "shard/decide.h"
 
@@ -204,7 +205,7 @@ void decide_state(struct shard *shard, const struct shard_event *event, struct s
         answer_text(update, event->waiter, ANSWER_UNKNOWN_FUNCTION, "");
         return;
     }
-    if (!state->is_delete && !has_memory(shard, state->value.size)) {
+    if (!state->is_delete && !budget_admits(shard, state->value.size)) {
         answer_text(update, event->waiter, ANSWER_FULL, "the gateway's memory budget is used up");
         return;
     }

@@ -1,5 +1,6 @@
 /* Pull egress: records by cursor, shown when durable, gone when taken. */
 #include "base/text.h"
+#include "shard/budget.h"
 #include "shard/decide.h"
 
 /* The lane that a pull names; NULL while nothing was ever written to it. False: not declared. */

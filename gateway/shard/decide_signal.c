@@ -2,6 +2,7 @@
  * Signals between shards: parcels come in once and in order, ours go out when they are durable, and
  * are forgotten when the other one has them durably. Whatever a signal loses is said again.
  */
+#include "shard/budget.h"
 #include "shard/channel.h"
 #include "shard/decide.h"
 #include "shard/shard.h"
@@ -128,19 +129,6 @@ static bool are_ours(const struct shard *shard, const struct shard_signal *signa
     return reader_done(&in);
 }
 
-/*
- * Ingress stops at the budget and results at an eighth above it; what other shards send has a
- * quarter, in which what waits to go to them does not count. So two full shards still take each
- * other's parcels, of which each keeps an eighth of its budget at most (decide_apply.c): neither
- * waits for the other.
- */
-static bool has_room_for(const struct shard *shard, size_t more)
-{
-    size_t most = shard->overlay.config.memory_max, waiting;
-    channels_waiting(&shard->image, &waiting);
-    return most == 0 || shard->image.memory.used - waiting + more <= most + most / 4;
-}
-
 static void accepted(struct shard *shard, struct peer *peer, uint64_t number)
 {
     struct receipt *receipt = peer->first.seq == 0 ? &peer->first : &peer->second;
@@ -152,7 +140,7 @@ static void accepted(struct shard *shard, struct peer *peer, uint64_t number)
 static void refuse(struct shard *shard, struct peer *peer, size_t more)
 {
     shard->metrics.signals_refused++;
-    peer->wants_bytes = has_room_for(shard, more) ? 0 : more;
+    peer->wants_bytes = budget_admits_parcels(shard, more) ? 0 : more;
     peer->full = true;
 }
 
@@ -179,7 +167,7 @@ static void take_parcels(struct shard *shard, const struct shard_signal *signal,
         return;
     }
     size_t more = signal->parcels.size + signal->count * PARCEL_OVERHEAD;
-    if (!has_room_for(shard, more) ||
+    if (!budget_admits_parcels(shard, more) ||
         !intern_parcels(shard, reader_of(signal->parcels), known, signal->count, update)) {
         refuse(shard, peer, more);
         return;
@@ -291,7 +279,7 @@ static bool may_send(const struct shard *shard, const struct peer *peer, const s
 
 static void ask_again(const struct shard *shard, struct peer *peer)
 {
-    if (!peer->full || peer->wants_bytes == 0 || !has_room_for(shard, peer->wants_bytes)) return;
+    if (!peer->full || peer->wants_bytes == 0 || !budget_admits_parcels(shard, peer->wants_bytes)) return;
     peer->full = false;
     peer->tells = peer->rewinds = true;
 }

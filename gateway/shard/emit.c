@@ -53,10 +53,3 @@ size_t undurable_bytes(const struct shard *shard)
 {
     return shard->overlay.undurable_old + shard->overlay.undurable_new;
 }
-
-bool has_memory(const struct shard *shard, size_t more)
-{
-    size_t most = shard->overlay.config.memory_max;
-    size_t used = shard->image.memory.used + undurable_bytes(shard);
-    return most == 0 || (used <= most && most - used >= more);
-}

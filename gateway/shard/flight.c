@@ -66,6 +66,7 @@ static void unlink_flight(struct overlay *overlay, struct flight *flight)
         heap_remove(&overlay->wakes, &flight->wake);
     list_remove(&flight->link);
     overlay->state_counts[flight->state]--;
+    if (overlay->pioneer == flight) overlay->pioneer = NULL;
 }
 
 static void link_flight(struct overlay *overlay, struct flight *flight, enum flight_state state)

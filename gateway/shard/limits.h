@@ -42,6 +42,7 @@ enum {
 #define SWEEP_MORE_MS 10    /* a slot had more than one lot of expired values */
 #define BLOCKED_RETRY_MS 50 /* doubled each time, so often at most: */
 #define BLOCKED_DOUBLINGS_MAX 7
+#define PIONEER_EVERY_MS 100 /* while other calls are out */
 #define CLOCK_JUMP_MAX_MS 3600000
 
 #endif

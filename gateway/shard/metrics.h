@@ -23,6 +23,7 @@ struct shard_metrics {
     uint64_t stale_responses;
     uint64_t parked; /* events of parking */
     uint64_t blocked;
+    uint64_t outgrown; /* of these: not even the pioneer's result found memory */
     uint64_t evicted;
     uint64_t evicted_early; /* before the window's end, for bytes */
     uint64_t signals_sent, signals_received;

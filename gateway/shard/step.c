@@ -1,6 +1,7 @@
 #include "shard/shard.h"
 
 #include "base/check.h"
+#include "shard/budget.h"
 #include "shard/channel.h"
 #include "shard/cut.h"
 #include "shard/decide.h"
@@ -208,6 +209,7 @@ int shard_step(struct shard *shard, const struct shard_event *event, struct shar
     replies_release(shard, update);
     settle_all(shard, update);
     dispatch(shard, update);
+    send_pioneer(shard, update);
     signals_release(shard, update);
     if (!list_empty(&shard->overlay.lane_waits) &&
         shard->image.letter_seq > shard->overlay.durable_seq)

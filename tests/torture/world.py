@@ -67,7 +67,7 @@ class World:
         self.flood = memory_mib <= 64
         self.flood_max = FLOOD_MAX if self.flood else BACKLOG_MAX
         # The budget, what allocator and kernel add, and the program itself.
-        self.rss_limit = None if is_sanitized(binaries) else (memory_mib * 5 // 4 + 24) << 20
+        self.rss_limit = None if is_sanitized(binaries) else (memory_mib * 3 // 2 + 24) << 20
         self.problems_outside = []  # found by the harness itself, not by a client
         self.loading = self.given_up = False
         self.epoch = 0

@@ -90,16 +90,89 @@ Test(budget, memory_blocks_and_resumes)
     struct state_spec specs[] = {spec("s")};
     fixture_register(f, "t/a", "1", specs, 1);
     fixture_send(f, "t/a", "1", "x");
-    f->config.memory_max = fixture_metrics(f).memory_bytes + 1000;
+    f->config.memory_max = fixture_metrics(f).memory_bytes / 3 * 2 + 1000;
     fixture_configure(f);
     RESULT(CALL("t/a", "1"), WRITES(set("s", text)));
+    cr_expect_eq(fixture_metrics(f).blocked_now, 0);
+    RESULT(CALL("t/a", "1"), WRITES(set("s", text))); /* once more, with half as much again */
     cr_expect_eq(fixture_metrics(f).blocked_now, 1);
+    cr_expect_eq(fixture_metrics(f).outgrown, 1);
+    cr_expect_null(CALL("t/a", "1"), "nobody gains by answers that are thrown away");
     cr_expect_null(fixture_state(f, "t/a", "1", "s"));
     f->config.memory_max = 0;
     fixture_configure(f);
-    fixture_pass(f, 50);
+    fixture_pass(f, 100);
     RESULT(CALL("t/a", "1"), WRITES(set("s", text)));
     cr_expect_eq(fixture_metrics(f).mailbox_messages, 0);
+    fixture_close(f);
+}
+
+enum { ROOTS = 300, CHILDREN = 4 };
+
+static void answer_root(struct fixture *f, const struct shard_invocation *call, const char *text)
+{
+    char ids[CHILDREN][32];
+    struct effect_message sends[CHILDREN];
+    for (int i = 0; i < CHILDREN; i++) {
+        snprintf(ids[i], sizeof ids[i], "%.*s.%d", SPAN_PRINT(call->request.target.id), i);
+        sends[i] = to("t/b", ids[i], text);
+    }
+    RESULT(call, .messages = sends, .message_count = CHILDREN);
+}
+
+/* Each root makes four messages of its own size, which make nothing: all roots at once would need
+ * four times the memory there is, one after the other they need hardly more than now. */
+Test(budget, work_that_makes_more_work_comes_to_its_end)
+{
+    struct fixture *f = fixture_open();
+    char text[600] = {0};
+    memset(text, 'x', sizeof text - 1);
+    f->quiet = true;
+    for (int i = 0; i < ROOTS; i++) {
+        char id[16];
+        snprintf(id, sizeof id, "%d", i);
+        fixture_send(f, "t/a", id, text);
+    }
+    size_t most = fixture_metrics(f).memory_bytes, largest = 0;
+    f->config.memory_max = most / 9 * 8; /* no room at all for results that grow it */
+    fixture_configure(f);
+    size_t answered = 0;
+    while (fixture_metrics(f).mailbox_messages > 0 && answered < 20 * ROOTS * CHILDREN) {
+        if (f->call_count == 0) fixture_pass(f, 50);
+        if (f->call_count == 0) continue;
+        const struct shard_invocation *call = f->calls[0];
+        bool is_root = span_equal(call->request.target.type, SPAN_LITERAL("t/a"));
+        if (is_root)
+            answer_root(f, call, text);
+        else
+            RESULT(call, 0);
+        answered++;
+        size_t used = fixture_metrics(f).memory_bytes;
+        if (used > largest) largest = used;
+    }
+    cr_expect_eq(fixture_metrics(f).mailbox_messages, 0);
+    cr_expect_eq(fixture_metrics(f).outgrown, 0);
+    cr_expect_lt(largest, most + most / 10, "one after the other");
+    fixture_close(f);
+}
+
+/* A call that is out for long does not hold up the others. */
+Test(budget, a_slow_function_does_not_hold_up_who_is_blocked)
+{
+    struct fixture *f = fixture_open();
+    char text[600] = {0};
+    memset(text, 'x', sizeof text - 1);
+    fixture_send(f, "t/a", "0", "x"); /* opens the window */
+    RESULT(CALL("t/a", "0"), 0);
+    for (int i = 0; i < 20; i++) fixture_send(f, "t/a", "slow", text);
+    fixture_send(f, "t/a", "1", text);
+    f->config.memory_max = fixture_metrics(f).memory_bytes / 9 * 8;
+    fixture_configure(f);
+    fixture_pass(f, 100);
+    RESULT(CALL("t/a", "1"), SENDS(to("t/b", "1", text), to("t/b", "2", text)));
+    cr_assert_not_null(CALL("t/a", "1"), "the pioneer, at once");
+    RESULT(CALL("t/a", "1"), SENDS(to("t/b", "1", text), to("t/b", "2", text)));
+    cr_expect_not_null(CALL("t/b", "1"));
     fixture_close(f);
 }
 

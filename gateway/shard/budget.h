@@ -1,0 +1,43 @@
+/*
+ * Budgets: who may fill memory and outbox how far, and what goes on when a full memory would stand
+ * still.
+ *
+ * The memory is full for one after the other: at the budget for clients, an eighth above it for
+ * results, a quarter above it for what other shards send, in which what waits to go to them does
+ * not count, so that two full shards still take each other's parcels. Results that free more than
+ * they take pass always.
+ *
+ * Work that makes more work fills all of this, and then every result waits for room that another
+ * one would have to free. So one address at a time, the pioneer, may go up to a half above the
+ * budget: the one that was blocked last, since what it has made is nearer to its end than what it
+ * came from. Work that outgrows even that waits for an operator who gives it more memory.
+ */
+#ifndef HOLDFAST_SHARD_BUDGET_H
+#define HOLDFAST_SHARD_BUDGET_H
+
+#include "shard/overlay.h"
+
+enum shortage {
+    SHORT_OF_NOTHING,
+    SHORT_OF_OUTBOX, /* a consumer or another shard has to take something first */
+    SHORT_OF_MEMORY, /* the budget */
+    SHORT_OF_HEAP,   /* the machine */
+};
+
+/* May a client bring so many bytes more? */
+bool budget_admits(const struct shard *shard, size_t more);
+/* May another shard? */
+bool budget_admits_parcels(const struct shard *shard, size_t more);
+/* What the effects of a SENT flight lack. */
+enum shortage budget_shortage(const struct shard *shard, const struct flight *flight,
+                              const struct function_response *response);
+
+/* There is no room for the result: the address is called again later. NULL: its flight is lost too.
+ */
+void block(struct shard *shard, struct flight *flight, enum shortage shortage);
+/* Room has come free: who was blocked may try again. */
+void wake_blocked(struct shard *shard);
+/* After each dispatch: calls the next pioneer when it is time for one. */
+void send_pioneer(struct shard *shard, struct shard_update *update);
+
+#endif
