@@ -490,3 +490,42 @@ def signals(t):
         thread.join(10)
     gateway.start()
     must_be_settled(t, gateway, acked)
+
+
+@story("eight shards: each has its part, killed under load, drained, and restored as three and as eight", timeout_s=300)
+def eight(t):
+    server, gateway = start(t, shards=8, arguments=["--workers", "2", "--snapshot-bytes", "256KiB"])
+    for number in range(60):
+        answer = t.status(gateway.client.call(f"e2e/f/a{number}", json.dumps({"name": f"n{number}", "hops": 3})), 200)
+        t.equal(answer.json(), {"name": f"n{number}", "at": f"n{number}-3"})
+    rows = shard_rows(gateway)
+    t.equal([row["shard"] for row in rows], list(range(8)))
+    t.check(all(row["keys"] > 0 for row in rows), f"all shards have keys: {rows}")
+    stop, acked = threading.Event(), [f"n{number}" for number in range(60)]
+    threads = load(gateway, stop, acked)
+    for _ in range(3):
+        time.sleep(0.8)
+        gateway.restart()
+    time.sleep(0.8)
+    before, point = set(acked), t.dir / "point"
+    t.equal(t.status(savepoint(gateway, point), 200).json()["count"], 8)
+    time.sleep(0.3)
+    began = time.monotonic()
+    t.equal(gateway.stop(30), 0)
+    t.check(time.monotonic() - began < 28, "a drain ends in time")
+    stop.set()
+    for thread in threads:
+        thread.join(10)
+    t.check(len(acked) > 60 + 50, f"there was load: {len(acked)}")
+    gateway.start()
+    must_be_settled(t, gateway, acked)
+    t.equal(gateway.stop(), 0)
+    t.equal(cli("check", gateway.data).returncode, 0)
+    for shards in (3, 8):
+        again = t.gateway(module(endpoint("e2e/*", server.url), pull_egress(OUT)), start=False,
+                          arguments=["--shards", str(shards), "--restore", str(point)])
+        again.start()
+        t.equal(len(shard_rows(again)), shards)
+        must_be_settled(t, again, before)
+        t.equal(again.stop(), 0)
+        t.equal(cli("check", again.data).returncode, 0)
