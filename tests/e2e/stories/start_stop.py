@@ -1,5 +1,6 @@
 """Starting, stopping and bad places: each mistake ends with a sentence that says what and where."""
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -402,6 +403,17 @@ def reload(t):
     gateway.module.write_text(both)
     gateway.process.send_signal(signal.SIGHUP)
     t.wait(lambda: stored(gateway, "extra/f/a") == 2, "held mail goes on", 20)
+
+
+@story("the limit of open files is raised to the hard one")
+def open_files(t):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(256, soft), hard))
+    try:
+        _server, gateway = t.scripted(counted)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    t.equal(resource.prlimit(gateway.process.pid, resource.RLIMIT_NOFILE), (hard, hard))
 
 
 @story("a token file and listening beyond this machine")
