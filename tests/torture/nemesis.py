@@ -15,9 +15,11 @@ DAY_US = 86400 * 1_000_000
 class Nemesis:
     """With no kills wanted (None) the gateway lives on through everything else."""
 
-    def __init__(self, world, kills_wanted, pace=1.0):
+    def __init__(self, world, kills_wanted, pace=1.0, kills_by=None):
         self.world, self.random = world, world.random
         self.kills_wanted, self.pace = kills_wanted, pace
+        self.kills_by = kills_by       # seconds in which they are due; it hurries when it is late
+        self.began = time.monotonic()
         self.control = asyncio.Lock()  # who holds it may end and start the gateway
         self.count = Counter()         # faults, by name
         self.kills = self.recoveries = self.checks = self.snapshots = 0
@@ -28,8 +30,11 @@ class Nemesis:
     # ---- The gateway's life ----
 
     def kill(self):
-        self.kills += 1
-        processes.end(self.world.gateway.process)
+        """One more kill, if it met a gateway: neither one that had ended before, nor the process that is about to be one."""
+        process = self.world.gateway.process
+        early = name_of(process.pid) == "setpriv"
+        if processes.end(process) == -signal.SIGKILL and not early:
+            self.kills += 1
 
     async def start(self):
         """Starts it and waits until it is ready. It may fail to only while the disk is full."""
@@ -68,9 +73,13 @@ class Nemesis:
         if problem:
             self.world.wrong(f"{when}: {problem}")
 
+    def is_late(self):
+        return self.kills_by and self.kills / self.kills_wanted < (time.monotonic() - self.began) / self.kills_by
+
     async def uptime(self):
-        await asyncio.sleep(self.pace * self.random.choice((self.random.uniform(0, 0.04), self.random.uniform(0.05, 0.5),
-                                                            self.random.uniform(0.05, 0.5), self.random.uniform(0.3, 1.2))))
+        pace = self.pace / 3 if self.is_late() else self.pace
+        await asyncio.sleep(pace * self.random.choice((self.random.uniform(0, 0.04), self.random.uniform(0.05, 0.5),
+                                                       self.random.uniform(0.05, 0.5), self.random.uniform(0.3, 1.2))))
 
     async def killer(self):
         ways = [self.kill_at_once] * 4 + [self.kill_after_ack] * 3 + [self.kill_in_snapshot] * 2 + [self.kill_at_start] * 2
@@ -298,6 +307,14 @@ class Nemesis:
         async with self.control:
             self.world.gateway.module.write_text(self.world.module())
             self.hup()
+
+
+def name_of(pid):
+    try:
+        with open(f"/proc/{pid}/comm") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
 
 
 def storm(force, **chances):
