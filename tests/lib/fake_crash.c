@@ -2,6 +2,7 @@
 #include "lib/fake_disk_state.h"
 
 #include "base/check.h"
+#include "lib/fake_threads.h"
 
 static size_t parts_of(const struct fake_change *change)
 {
@@ -109,6 +110,7 @@ void fake_disk_crash(struct fake_disk *disk, enum fake_crash model, struct prng 
 {
     fake_handles_kill(disk, 0, true);
     fake_locks_drop(disk, 0, true);
+    for (size_t i = 0; i < disk->alive_count; i++) fake_threads_go_on(disk->alive[i]);
     disk->alive_count = 0;
     apply(disk, model, prng);
     settle(disk);

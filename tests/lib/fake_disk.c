@@ -6,14 +6,29 @@
 #include <errno.h>
 #include <stdlib.h>
 
+enum { DISKS_MAX = 32 };
+
 static struct fake_disk *disk_in_use;
+static struct fake_disk *disks[DISKS_MAX]; /* with processes */
 static struct fake_handle handles[FAKE_HANDLES_MAX];
 static uint32_t process_numbers;
 
+/* The one of the process; for what a test does itself, the one in use. */
 struct fake_disk *fake_disk_now(void)
 {
+    uint32_t process = fake_threads_process();
+    for (size_t i = 0; process != 0 && i < DISKS_MAX; i++)
+        if (disks[i] != NULL && fake_disk_alive(disks[i], process)) return disks[i];
     CHECK(disk_in_use != NULL);
     return disk_in_use;
+}
+
+static void register_disk(struct fake_disk *disk)
+{
+    size_t place = 0;
+    while (place < DISKS_MAX && disks[place] != NULL && disks[place] != disk) place++;
+    CHECK(place < DISKS_MAX);
+    disks[place] = disk;
 }
 
 void fake_disk_use(struct fake_disk *disk)
@@ -55,6 +70,8 @@ void fake_disk_free(struct fake_disk *disk)
 {
     if (disk == NULL) return;
     if (disk == disk_in_use) disk_in_use = NULL;
+    for (size_t i = 0; i < DISKS_MAX; i++)
+        if (disks[i] == disk) disks[i] = NULL;
     fake_handles_kill(disk, 0, true);
     fake_locks_drop(disk, 0, true);
     LIST_EACH (&disk->changes, link) {
@@ -200,6 +217,7 @@ bool fake_node_allocate(struct fake_disk *disk, struct fake_node *node, uint64_t
 uint32_t fake_disk_start_process(struct fake_disk *disk)
 {
     CHECK(disk->alive_count < FAKE_PROCESSES_MAX);
+    register_disk(disk);
     disk->alive[disk->alive_count++] = ++process_numbers;
     fake_threads_set_process(process_numbers);
     return process_numbers;
@@ -223,6 +241,7 @@ void fake_disk_kill(struct fake_disk *disk, uint32_t process)
 {
     for (size_t i = 0; i < disk->alive_count; i++)
         if (disk->alive[i] == process) disk->alive[i--] = disk->alive[--disk->alive_count];
+    fake_threads_go_on(process); /* to its end */
     fake_handles_kill(disk, process, false);
     fake_locks_drop(disk, process, false);
     fake_nodes_collect(disk);

@@ -30,7 +30,7 @@ struct fake_disk *fake_disk_new(const struct fake_disk_options *options);
 void fake_disk_free(struct fake_disk *disk);
 /* Everything but open files, locks, processes and hooks. Costs little: content is shared. */
 struct fake_disk *fake_disk_clone(const struct fake_disk *disk);
-/* The disk that paths mean from now on. */
+/* The disk that paths mean from now on; those of a process mean the disk it was started on. */
 void fake_disk_use(struct fake_disk *disk);
 void fake_disk_set_capacity(struct fake_disk *disk, uint64_t capacity);
 

@@ -23,7 +23,7 @@ enum { STACK_SIZE = 2 << 20 };
 enum { STACK_SIZE = 512 << 10 };
 #endif
 
-enum { THREADS_MAX = 1024, STACKS_KEPT = 64, GUARD_SIZE = 4096 };
+enum { THREADS_MAX = 1024, STACKS_KEPT = 64, GUARD_SIZE = 4096, STOPPED_MAX = 64 };
 enum { START_US = 1000000 };
 static const int64_t START_WALL_US = 1700000000000000;
 
@@ -43,6 +43,8 @@ static struct {
     uint32_t numbers;
     void *stacks[STACKS_KEPT]; /* to be used again */
     size_t stack_count;
+    uint32_t stopped[STOPPED_MAX]; /* processes */
+    size_t stopped_count;
     struct fake_thread *before; /* who ran before the switch */
     const void *first_stack;    /* of the system's own thread, for the sanitizer */
     size_t first_stack_size;
@@ -159,10 +161,23 @@ static void go_to(struct fake_thread *thread)
     arrived();
 }
 
+static bool is_stopped(uint32_t process)
+{
+    for (size_t i = 0; i < world.stopped_count; i++)
+        if (world.stopped[i] == process) return true;
+    return false;
+}
+
+/* In this state, and may run. */
+static bool is_in(const struct fake_thread *thread, enum fake_thread_state state)
+{
+    return thread->state == state && !is_stopped(thread->process);
+}
+
 static size_t count_in(enum fake_thread_state state)
 {
     size_t found = 0;
-    for (size_t i = 0; i < world.count; i++) found += world.all[i]->state == state;
+    for (size_t i = 0; i < world.count; i++) found += is_in(world.all[i], state);
     return found;
 }
 
@@ -170,7 +185,7 @@ static struct fake_thread *pick(enum fake_thread_state state, size_t count)
 {
     size_t chosen = count == 1 ? 0 : (size_t)prng_below(&world.prng, count);
     for (size_t i = 0;; i++)
-        if (world.all[i]->state == state && chosen-- == 0) return world.all[i];
+        if (is_in(world.all[i], state) && chosen-- == 0) return world.all[i];
 }
 
 /* Everybody waits: time goes on to the next moment at which somebody does not. */
@@ -314,7 +329,20 @@ uint32_t fake_threads_process(void)
 
 void fake_threads_set_process(uint32_t process)
 {
+    CHECK(!is_stopped(process));
     world.running->process = process;
+}
+
+void fake_threads_stop(uint32_t process)
+{
+    CHECK(world.running->process != process && world.stopped_count < STOPPED_MAX);
+    if (!is_stopped(process)) world.stopped[world.stopped_count++] = process;
+}
+
+void fake_threads_go_on(uint32_t process)
+{
+    for (size_t i = world.stopped_count; i-- > 0;)
+        if (world.stopped[i] == process) world.stopped[i] = world.stopped[--world.stopped_count];
 }
 
 /* ---- Threads ---- */

@@ -48,6 +48,11 @@ void fake_threads_sleep_for(const void *reason, int64_t us);
 uint32_t fake_threads_process(void);
 void fake_threads_set_process(uint32_t process);
 
+/* As SIGSTOP and SIGCONT: none of its threads runs meanwhile, and calls to the system that they are
+ * in come to their end. Not one's own. */
+void fake_threads_stop(uint32_t process);
+void fake_threads_go_on(uint32_t process);
+
 /* Nobody can ever go on: called when set, after it was said on stderr what each one waits for; then
  * the program ends. */
 extern void (*fake_threads_deadlock)(void);

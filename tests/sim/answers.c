@@ -11,6 +11,11 @@ static void take_note_answer(struct world *world, const struct host *host, uint3
     struct history *history = &world->history;
     struct note *note = &history->notes[number];
     struct pair pair;
+    if (note->key_of != 0) { /* whose body is another one's key */
+        HOLDS(2, answer->kind == ANSWER_CONFLICT || answer->kind == ANSWER_UNKNOWN_FUNCTION);
+        return;
+    }
+    history_named(history, number, answer->message_id.at, answer->message_id.size);
     switch (answer->kind) {
     case ANSWER_ACCEPTED:
     case ANSWER_DUPLICATE:
@@ -50,8 +55,23 @@ static void take_scribble(struct world *world, const struct host *host, uint32_t
     if (answer->kind == ANSWER_MISMATCH) scribble->mismatched = true;
     if (answer->kind != ANSWER_DONE) return;
     HOLDS(3, !scribble->must_mismatch);
+    for (uint32_t i = 0; i < world->call_count; i++) /* not beside a call that was out before */
+        HOLDS(14, world->calls[i].host != host->number ||
+                      world->calls[i].address != scribble->address ||
+                      world->calls[i].order >= scribble->first.order);
     scribble->acked = moment_now(&world->history, host->number);
     scribble->version = answer->number;
+}
+
+static void take_scribbled(struct world *world, uint32_t address, const struct shard_answer *answer)
+{
+    uint32_t number = 0;
+    if (answer->kind != ANSWER_VALUE && answer->kind != ANSWER_NOT_FOUND) return;
+    if (answer->kind == ANSWER_VALUE) {
+        HOLDS(3, answer->body.size == sizeof number);
+        memcpy(&number, answer->body.at, sizeof number);
+    }
+    history_scribble_shown(&world->history, address, number);
 }
 
 static void take_log(struct world *world, const struct host *host, uint32_t address,
@@ -60,15 +80,7 @@ static void take_log(struct world *world, const struct host *host, uint32_t addr
     struct history *history = &world->history;
     if (answer->kind == ANSWER_FULL) return;
     MUST(answer->kind == ANSWER_VALUE || answer->kind == ANSWER_NOT_FOUND);
-    HOLDS(3, answer->body.size % sizeof(struct pair) == 0);
-    struct seen_log *read = ADD(history, reads);
-    *read = (struct seen_log){address, history->read_entries_count,
-                              (uint32_t)(answer->body.size / sizeof(struct pair)),
-                              moment_now(history, host->number)};
-    for (uint32_t i = 0; i < read->count; i++) {
-        struct pair *pair = ADD(history, read_entries);
-        memcpy(pair, answer->body.at + i * sizeof *pair, sizeof *pair);
-    }
+    history_log_shown(history, address, answer->body.at, answer->body.size, host->number);
 }
 
 /* No gap, and what was shown stays. */
@@ -104,6 +116,8 @@ static void take_topic(struct world *world, const struct host *host,
 {
     struct history *history = &world->history;
     world->popping = false;
+    /* Not yet: a pop that finds no memory takes what it does not show. */
+    if (host->store.ledger.may_fail) history->topic_lost = true;
     if (answer->kind != ANSWER_ROWS) {
         history->topic_lost = true; /* it may have been taken without memory to show it */
         return;
@@ -141,10 +155,7 @@ void take_answer(struct world *world, struct host *host, const struct shard_answ
     case WAIT_FETCH: take_fetched(world, waiter.subject, answer); return;
     case WAIT_SCRIBBLE: take_scribble(world, host, waiter.subject, answer); return;
     case WAIT_LOG: take_log(world, host, waiter.subject, answer); return;
-    case WAIT_SCRIBBLED:
-        if (answer->kind == ANSWER_VALUE)
-            memcpy(&world->history.scribbled[waiter.subject], answer->body.at, sizeof(uint32_t));
-        return;
+    case WAIT_SCRIBBLED: take_scribbled(world, waiter.subject, answer); return;
     case WAIT_EGRESS: take_egress(world, host, waiter.subject, answer); return;
     case WAIT_TOPIC: take_topic(world, host, answer); return;
     default: return;

@@ -15,7 +15,10 @@ void reply_token_of(const struct world *world, uint32_t note, uint32_t try, char
 static void note_try(struct world *world, struct note *note, const struct host *host)
 {
     note->last = (struct moment){world->history.now + 1, host->number};
-    if (note->tries == 0 || note->gone) note->first = note->last;
+    if (note->tries == 0 || note->gone) {
+        note->first = note->last;
+        note->first_ms = shard_time_ms(host->shard);
+    }
     if (note->gone) note->due_ms = INT64_MAX;
     note->gone = false;
     note->sent_late = world->calm;
@@ -24,11 +27,25 @@ static void note_try(struct world *world, struct note *note, const struct host *
     note->tries++;
 }
 
+/* A key means something for a time, by the clock of its shard: nobody counts on it later. */
+static bool may_try(struct world *world, struct host *host, uint32_t number)
+{
+    const struct history *history = &world->history;
+    uint32_t key = history->notes[number].key_of;
+    const struct note *first = &history->notes[key != 0 ? key : number];
+    if (first->tries == 0 || history->window_ms == 0) return true;
+    struct shard_event tick = {.kind = EVENT_TICK};
+    world_step(world, host, &tick);
+    first = &history->notes[key != 0 ? key : number];
+    return host_runs(host) && shard_time_ms(host->shard) - first->first_ms < history->window_ms;
+}
+
 void client_sends(struct world *world, uint32_t number)
 {
     struct note *note = &world->history.notes[number];
     struct host *host = host_of(world, note->target);
-    if (host->shard == NULL) return;
+    if (!host_runs(host) || !may_try(world, host, number)) return;
+    note = &world->history.notes[number]; /* the array may have moved */
     char key[24], reply[33], token[24];
     struct buffer argument;
     buffer_init(&argument);
@@ -36,7 +53,7 @@ void client_sends(struct world *world, uint32_t number)
                                 .message = {.target = address_of(world, note->target),
                                             .argument = pair_value(world, &argument, number, 0),
                                             .delay_ms = note->delayed ? note->delay_ms : -1}};
-    snprintf(key, sizeof key, "key%u", number);
+    snprintf(key, sizeof key, "key%u", note->key_of != 0 ? note->key_of : number);
     reply_token_of(world, number, note->tries, reply);
     snprintf(token, sizeof token, "c%u", number);
     if (note->is_keyed) event.message.key = span_text(key);
@@ -51,7 +68,7 @@ static uint32_t new_note(struct world *world)
 {
     struct history *history = &world->history;
     uint32_t target = pick(world, history->address_count);
-    if (host_of(world, target)->shard == NULL) return 0;
+    if (!host_runs(host_of(world, target))) return 0;
     uint32_t number = history->notes_count;
     struct note *note = ADD(history, notes);
     note->target = target;
@@ -67,13 +84,28 @@ static void send_new(struct world *world)
     uint32_t number = new_note(world);
     if (number == 0) return;
     struct note *note = &world->history.notes[number];
-    note->is_keyed = chance(world, 60);
-    note->is_call = chance(world, 30);
+    note->is_keyed = !world->swarm.plain && chance(world, 60);
+    note->is_call = !world->swarm.plain && chance(world, 30);
     if (chance(world, 15)) {
         note->delayed = true;
         note->delay_ms = pick(world, 3000);
         note->token = chance(world, 40) ? number : 0;
     }
+    client_sends(world, number);
+}
+
+/* A new message with the key of one that was accepted: it never gets anywhere. */
+static void send_another(struct world *world, uint32_t key_of)
+{
+    struct history *history = &world->history;
+    uint32_t number = history->notes_count;
+    struct note *note = ADD(history, notes);
+    *note = (struct note){.target = history->notes[key_of].target,
+                          .key_of = key_of,
+                          .is_keyed = true,
+                          .refused = true,
+                          .due_ms = NEVER_MS};
+    world->faults++;
     client_sends(world, number);
 }
 
@@ -83,14 +115,18 @@ static void send_again(struct world *world)
     if (history->notes_count < 2 || history->may_forget) return;
     uint32_t number = 1 + pick(world, history->notes_count - 1);
     const struct note *note = &history->notes[number];
-    if (note->origin == 0 && note->is_keyed && !note->refused) client_sends(world, number);
+    if (note->origin != 0 || !note->is_keyed || note->refused) return;
+    if (note->acked.order != 0 && has(world, FAULT_MISUSE) && chance(world, 20))
+        send_another(world, number);
+    else
+        client_sends(world, number);
 }
 
 /* A partition of a log: its records have keys, it goes on where it was sure to be, or before. */
 void source_acts(struct world *world)
 {
     if (world->source_count > 0 && has(world, FAULT_REWINDS) && !world->history.may_forget &&
-        chance(world, 20)) {
+        !world->swarm.plain && chance(world, 20)) {
         uint32_t back = 1 + pick(world, world->source_count < 12 ? world->source_count : 12);
         world->faults++;
         for (uint32_t i = world->source_count - back; i < world->source_count; i++)
@@ -104,7 +140,7 @@ void source_acts(struct world *world)
     }
     uint32_t number = new_note(world);
     if (number == 0) return;
-    world->history.notes[number].is_keyed = true;
+    world->history.notes[number].is_keyed = !world->swarm.plain;
     world->source[world->source_count++] = number;
     client_sends(world, number);
 }
@@ -151,7 +187,7 @@ static void give_up(struct world *world)
     uint32_t number = 1 + pick(world, world->waiters_count - 1);
     struct waiter *waiter = &world->waiters[number];
     struct host *host = &world->hosts[waiter->host];
-    if (waiter->host >= world->host_count || host->shard == NULL) return;
+    if (waiter->host >= world->host_count || !host_runs(host)) return;
     struct shard_event detach = {.kind = EVENT_DETACH, .waiter = number};
     if (waiter->what == WAIT_EGRESS) world->pulling = false;
     if (waiter->what == WAIT_TOPIC) {
@@ -196,7 +232,10 @@ void client_acts(struct world *world)
     case 5: source_acts(world); return;
     case 6: send_again(world); return;
     case 7: scribbler_acts(world); return;
-    case 8: client_reads(world, pick(world, world->history.address_count), "log"); return;
+    case 8:
+        client_reads(world, pick(world, world->history.address_count),
+                     chance(world, 70) ? "log" : "note");
+        return;
     case 9: look_around(world); return;
     default: fidget(world);
     }

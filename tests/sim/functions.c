@@ -50,11 +50,48 @@ static void check_limits(struct world *world, struct host *host,
             call->host == host->number && call->invocation->endpoint == invocation->endpoint;
     }
     HOLDS(7, invocation->endpoint < host->endpoint_count);
-    HOLDS(7, invocation->request.message_count >= 1 &&
-                 invocation->request.message_count <= host->batch_count_max);
-    HOLDS(7, shard_time_ms(host->shard) >= host->closed_until_ms[invocation->endpoint]);
+    const struct promise *promise = &host->promises[invocation->endpoint];
+    const struct function_request *request = &invocation->request;
+    HOLDS(7, request->message_count >= 1 && request->message_count <= promise->batch_count_max);
+    size_t bytes = 0;
+    for (size_t i = 0; i < request->message_count; i++) bytes += request->messages[i].argument.size;
+    for (size_t i = 0; i < request->state_count; i++) bytes += request->states[i].value.size;
+    HOLDS(7, request->message_count == 1 || bytes <= promise->batch_bytes_max);
+    HOLDS(7, shard_time_ms(host->shard) >= promise->closed_until_ms);
     if (!world->swarm.has[FAULT_RELOADS] && !world->calm)
-        HOLDS(7, same_endpoint <= host->window_max[invocation->endpoint]);
+        HOLDS(7, same_endpoint <= promise->window_max);
+}
+
+/* A function that is called for what is durable only: it may show all of it to others. */
+static void note_shown(struct world *world, struct host *host,
+                       const struct shard_invocation *invocation, uint32_t address)
+{
+    struct history *history = &world->history;
+    const struct function_request *request = &invocation->request;
+    if (!host->promises[invocation->endpoint].is_durable) return;
+    for (size_t i = 0; i < request->message_count; i++)
+        history->notes[note_of(&request->messages[i])].shown = moment_now(history, host->number);
+    for (size_t i = 0; i < request->state_count; i++) {
+        const struct function_state *state = &request->states[i];
+        if (state->present && span_equal(state->name, SPAN_LITERAL("log")))
+            history_log_shown(history, address, state->value.at, state->value.size, host->number);
+        uint32_t number = 0;
+        if (!span_equal(state->name, SPAN_LITERAL("note"))) continue;
+        if (state->present) memcpy(&number, state->value.at, sizeof number);
+        history_scribble_shown(history, address, number);
+    }
+}
+
+static void note_identity(struct world *world, const struct host *host,
+                          const struct shard_invocation *invocation)
+{
+    static uint32_t notes[1000];
+    size_t count = invocation->request.message_count;
+    MUST(count <= sizeof notes / sizeof notes[0]);
+    for (size_t i = 0; i < count; i++) notes[i] = note_of(&invocation->request.messages[i]);
+    history_called(&world->history, invocation->invocation_id.at, invocation->invocation_id.size,
+                   notes, (uint32_t)count);
+    history_handed(&world->history, host->number, host->life, invocation->flight);
 }
 
 /* It is what was sent, by whom it was sent, and not too early by the clock of its sender. */
@@ -88,10 +125,20 @@ void function_called(struct world *world, struct host *host,
     check_limits(world, host, invocation, address);
     for (size_t i = 0; i < invocation->request.message_count; i++)
         check_message(world, &invocation->request.messages[i], address);
+    note_identity(world, host, invocation);
+    note_shown(world, host, invocation, address);
     MUST(world->call_count < CALLS_MAX);
-    world->calls[world->call_count++] =
-        (struct call){invocation, host->number, address, shard_time_ms(host->shard),
-                      history_scribble_floor(&world->history, address)};
+    struct call call = {.invocation = invocation,
+                        .host = host->number,
+                        .address = address,
+                        .sent_ms = shard_time_ms(host->shard),
+                        .scribble_floor = history_scribble_floor(&world->history, address),
+                        .endpoint = invocation->endpoint,
+                        .config = host->configs,
+                        .message_count = (uint32_t)invocation->request.message_count,
+                        .order = world->history.now};
+    blame_called(world, &call);
+    world->calls[world->call_count++] = call;
 }
 
 /* ---- A call ends ---- */
@@ -105,13 +152,16 @@ void respond(struct world *world, uint32_t index, const struct event_response *r
     uint32_t endpoint = call.invocation->endpoint;
     world->calls[index] = world->calls[--world->call_count];
     if (endpoint < ENDPOINTS_MAX && response->outcome == OUTCOME_RESULT)
-        host->closed_until_ms[endpoint] = NEVER_MS;
+        host->promises[endpoint].closed_until_ms = NEVER_MS;
     if (endpoint < host->endpoint_count && response->outcome == OUTCOME_OVERLOADED &&
         response->retry_after_ms > 0 && !world->swarm.has[FAULT_RELOADS]) {
         int64_t until_ms = shard_time_ms(host->shard) + response->retry_after_ms;
-        if (until_ms > host->closed_until_ms[endpoint]) host->closed_until_ms[endpoint] = until_ms;
+        if (until_ms > host->promises[endpoint].closed_until_ms)
+            host->promises[endpoint].closed_until_ms = until_ms;
     }
+    world->answering = &call;
     world_step(world, host, &event);
+    world->answering = NULL;
 }
 
 static bool is_poisoned(const struct world *world, const struct shard_invocation *invocation,
@@ -130,9 +180,6 @@ static bool is_poisoned(const struct world *world, const struct shard_invocation
 static void answer_late(struct world *world, struct host *host, uint64_t flight, uint32_t address)
 {
     struct history *history = &world->history;
-    for (uint32_t i = 0; i < world->call_count; i++)
-        if (world->calls[i].host == host->number && world->calls[i].invocation->flight == flight)
-            return;
     uint32_t number = history->deeds_count;
     *ADD(history, deeds) =
         (struct deed){.address = address, .ghost = true, .at = {history->now + 1, host->number}};
@@ -171,9 +218,18 @@ static void fail(struct world *world, uint32_t index, enum outcome outcome)
 
 void function_answers(struct world *world, uint32_t index)
 {
+    static const enum outcome outage[] = {OUTCOME_LOST,    OUTCOME_LOST,        OUTCOME_LOST,
+                                          OUTCOME_TIMEOUT, OUTCOME_UNREACHABLE, OUTCOME_OVERLOADED};
     bool kills = false;
-    if (!world->calm && is_poisoned(world, world->calls[index].invocation, &kills))
+    const struct call *call = &world->calls[index];
+    uint32_t endpoint = call->endpoint;
+    if (!host_runs(&world->hosts[call->host])) return; /* the answer waits */
+    if ((!world->calm || !world->cured) && is_poisoned(world, call->invocation, &kills))
         fail(world, index, kills ? OUTCOME_LOST : OUTCOME_BAD_ANSWER);
+    else if (!world->calm && world->now_ms < world->outage_until_ms[endpoint % ENDPOINTS_MAX])
+        fail(world, index, outage[pick(world, 6)]);
+    else if (!world->calm && has(world, FAULT_MISUSE) && chance(world, 1))
+        program_misuses(world, index);
     else if (!world->calm && chance(world, world->swarm.fail_percent))
         fail(world, index, (enum outcome)(1 + pick(world, 6)));
     else

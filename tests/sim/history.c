@@ -38,14 +38,62 @@ void history_close(struct history *history)
     free(history->read_entries);
     free(history->egress);
     free(history->topic);
+    free(history->called);
+    free(history->called_notes);
+    free(history->invocation_ids.at);
+    free(history->message_ids.at);
+    free(history->handles.at);
 }
 
 uint32_t history_scribble_floor(const struct history *history, uint32_t address)
 {
-    for (uint32_t i = history->scribbles_count; i-- > 1;)
+    uint32_t seen = history->scribble_seen[address];
+    for (uint32_t i = history->scribbles_count; i-- > seen + 1;)
         if (history->scribbles[i].address == address && history->scribbles[i].acked.order != 0)
             return i;
-    return 0;
+    return seen;
+}
+
+/* Nothing is there although something was: by a deletion, the first that can have been at least. */
+static uint32_t deletion_after(const struct history *history, uint32_t address, uint32_t floor)
+{
+    uint32_t number = floor;
+    for (; number < history->scribbles_count; number++) {
+        const struct scribble *scribble = &history->scribbles[number];
+        if (scribble->address == address && scribble->is_delete && !scribble->mismatched &&
+            !scribble->gone)
+            break;
+    }
+    HOLDS(14, number < history->scribbles_count);
+    return number;
+}
+
+void history_scribble_shown(struct history *history, uint32_t address, uint32_t number)
+{
+    uint32_t floor = history_scribble_floor(history, address);
+    history->scribbled[address] = number;
+    if (number == 0) {
+        if (floor == 0) return; /* there may never have been anything */
+        number = deletion_after(history, address, floor);
+    } else {
+        HOLDS(14, number < history->scribbles_count && number >= floor);
+        const struct scribble *scribble = &history->scribbles[number];
+        HOLDS(14, scribble->address == address && !scribble->is_delete);
+        HOLDS(14, !scribble->gone && !scribble->mismatched);
+    }
+    history->scribble_seen[address] = number;
+}
+
+void history_log_shown(struct history *history, uint32_t address, const void *log, size_t size,
+                       uint32_t shard)
+{
+    uint32_t count = (uint32_t)(size / sizeof(struct pair));
+    HOLDS(3, size % sizeof(struct pair) == 0);
+    *ADD(history, reads) =
+        (struct seen_log){address, history->read_entries_count, count, moment_now(history, shard)};
+    for (uint32_t i = 0; i < count; i++)
+        memcpy(ADD(history, read_entries), (const char *)log + i * sizeof(struct pair),
+               sizeof(struct pair));
 }
 
 static bool is_after(const struct cut_times *cut, struct moment moment)
@@ -59,7 +107,10 @@ static void forget_notes(struct history *history, const struct cut_times *cut)
     for (uint32_t i = 1; i < history->notes_count; i++) {
         struct note *note = &history->notes[i];
         if (is_after(cut, note->acked)) note->acked = (struct moment){0};
+        if (is_after(cut, note->shown)) note->shown = (struct moment){0};
+        note->name = 0; /* under another lineage */
         if (is_after(cut, note->first)) note->gone = true;
+        note->restored = note->restored || (note->tries > 0 && !note->gone);
     }
     for (uint32_t i = 1; i < history->deeds_count; i++)
         if (is_after(cut, history->deeds[i].at)) history->deeds[i].gone = true;
@@ -80,6 +131,7 @@ static uint32_t keep_records(const struct seen_record *records, uint32_t count,
 void history_go_back(struct history *history, const struct cut_times *cut)
 {
     forget_notes(history, cut);
+    memset(history->scribble_seen, 0, sizeof history->scribble_seen);
     uint32_t kept = 0;
     for (uint32_t i = 0; i < history->reply_seen_count; i++)
         if (!is_after(cut, history->reply_seen[i].at))

@@ -39,10 +39,16 @@ struct note {
     struct moment first; /* tried */
     struct moment last;  /* tried */
     struct moment acked; /* the promise */
+    struct moment shown; /* to a function that is called for durable messages only */
     bool refused;        /* told that it was not taken, and not tried again */
     bool gone;           /* every try was after the savepoint that the world went back to */
     uint32_t tries;      /* events */
-    uint32_t fetched;    /* at the end: the response that replied; UINT32_MAX: none is there */
+    int64_t first_ms;    /* shard time before the first of them */
+    uint32_t key_of;  /* it was sent with the key of this one, which had been accepted; 0: none */
+    bool waits;       /* at the end: somebody still waits for an answer */
+    bool restored;    /* it may have been accepted before a savepoint that was gone back to */
+    uint64_t name;    /* of the id that was shown for it; 0: none */
+    uint32_t fetched; /* at the end: the response that replied; UINT32_MAX: none is there */
 };
 
 /* What a function answered, by number from 1; it may never have been applied. */
@@ -98,6 +104,22 @@ struct seen_record {
     struct moment at;
 };
 
+/* A call as a function remembers it. */
+struct called {
+    uint32_t first, count; /* in called_notes */
+};
+
+/* Ids and what they mean. */
+struct name {
+    uint64_t key; /* 0: none */
+    uint32_t meaning;
+};
+
+struct names {
+    struct name *at;
+    uint32_t count, room; /* room: a power of two */
+};
+
 #define GROWING(type, name)                                                                        \
     type *name;                                                                                    \
     uint32_t name##_count, name##_capacity
@@ -105,7 +127,8 @@ struct seen_record {
 struct history {
     uint64_t now; /* order of the last event */
     uint32_t address_count, id_count;
-    bool may_forget; /* idempotency entries are evicted: keys are used once only */
+    bool may_forget;   /* idempotency entries are evicted: keys are used once only */
+    int64_t window_ms; /* keys mean something for so long; 0: for ever */
     GROWING(struct note, notes);
     GROWING(struct deed, deeds);
     GROWING(struct scribble, scribbles);
@@ -116,10 +139,15 @@ struct history {
     GROWING(struct pair, read_entries);
     GROWING(struct seen_record, egress); /* by cursor */
     GROWING(struct seen_record, topic);  /* popped, in that order */
-    bool topic_lost;                     /* an answer with popped records never came */
+    GROWING(struct called, called);
+    GROWING(uint32_t, called_notes);
+    struct names invocation_ids, message_ids, handles;
+    uint32_t handle_count;
+    bool topic_lost; /* an answer with popped records never came */
     uint32_t skips[ADDRESSES_MAX];
     bool purged[ADDRESSES_MAX];
-    uint32_t scribbled[ADDRESSES_MAX]; /* as read at the end; 0: absent */
+    uint32_t scribbled[ADDRESSES_MAX];     /* as read last; 0: absent */
+    uint32_t scribble_seen[ADDRESSES_MAX]; /* the newest write of which a read has told; 0: none */
 };
 
 void *history_grow(void *array, uint32_t *count, uint32_t *capacity, size_t size);
@@ -135,8 +163,20 @@ static inline struct moment moment_now(const struct history *history, uint32_t s
 {
     return (struct moment){history->now, shard};
 }
-/* The newest acknowledged write to an address; 0: none. */
+/* The newest write to an address that is known to be there for good; 0: none. */
 uint32_t history_scribble_floor(const struct history *history, uint32_t address);
+/* A read has shown this write, or that nothing is there (0): that is not taken back. */
+void history_scribble_shown(struct history *history, uint32_t address, uint32_t number);
+
+/* Somebody was shown a log, as it is in the state: that is not taken back. */
+void history_log_shown(struct history *history, uint32_t address, const void *log, size_t size,
+                       uint32_t shard);
+
+/* identity.c: part of the oracle */
+void history_called(struct history *history, const void *id, size_t size, const uint32_t *notes,
+                    uint32_t count);
+void history_named(struct history *history, uint32_t note, const void *id, size_t size);
+void history_handed(struct history *history, uint32_t shard, uint64_t life, uint64_t handle);
 
 /* A savepoint: when each shard took its part. */
 struct cut_times {

@@ -53,13 +53,19 @@ static bool is_next(const struct world *world, uint32_t i)
     return true;
 }
 
+/* Nobody reads what comes. */
+static bool is_stopped(const struct host *host)
+{
+    return host->shard != NULL && host->stopped_until_ms != 0;
+}
+
 bool network_deliver(struct world *world)
 {
     if (world->packets_count == 0) return false;
     uint32_t start = pick(world, world->packets_count);
     for (uint32_t n = 0; n < world->packets_count; n++) {
         uint32_t i = (start + n) % world->packets_count;
-        if (!is_next(world, i)) continue;
+        if (!is_next(world, i) || is_stopped(&world->hosts[world->packets[i].to])) continue;
         struct packet packet = world->packets[i];
         struct span bytes = packet.signal.parcels;
         world->packets[i].signal.parcels.at = NULL;

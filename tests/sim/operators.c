@@ -22,6 +22,7 @@ void operator_acts(struct world *world)
     bool bulk = chance(world, 20);
     for (uint32_t i = 0; i < history->address_count; i++) {
         if (!bulk && i != address) continue;
+        blame_forget(world, i);
         if (event.operate.verb == VERB_PURGE) history->purged[i] = true;
         if (event.operate.verb == VERB_SKIP || event.operate.verb == VERB_DEAD_LETTER)
             history->skips[i]++;
@@ -59,7 +60,7 @@ void scribbler_acts(struct world *world)
     struct history *history = &world->history;
     uint32_t address = pick(world, history->address_count);
     struct host *host = host_of(world, address);
-    if (!world->swarm.has[FAULT_EDITS] || host->shard == NULL) return;
+    if (!world->swarm.has[FAULT_EDITS] || !host_runs(host)) return;
     uint32_t number = history->scribbles_count;
     struct scribble *made = ADD(history, scribbles);
     *made = (struct scribble){.address = address,
@@ -73,20 +74,22 @@ void scribbler_acts(struct world *world)
                   .type_name = SPAN_LITERAL("s/v"),
                   .value = made->is_delete ? SPAN_EMPTY : span_of(&number, sizeof number)}};
     if (chance(world, 30)) build_on(world, made, &event.state);
+    world->tries[address].is_edited = true;
     world_ask(world, host, &event, WAIT_SCRIBBLE, number);
+    if (chance(world, 40)) client_reads(world, address, "note");
 }
 
 void consumer_pulls(struct world *world)
 {
     struct host *host = host_of_id(world, EGRESS_NAME);
-    if (world->pulling || host->shard == NULL) return;
+    if (world->pulling || !host_runs(host)) return;
     uint64_t after = world->history.egress_count;
     if (!world->calm && chance(world, 30)) after = world->egress_acked; /* look again */
     if (world->egress_acked > 0 && chance(world, 30)) {
         struct shard_event ack = {.kind = EVENT_PULL_ACK,
                                   .pull = {.egress = EGRESS_NAME, .after = world->egress_acked}};
         world_ask(world, host, &ack, WAIT_OTHER, 0);
-        if (host->shard == NULL || after < world->egress_acked) return;
+        if (!host_runs(host) || after < world->egress_acked) return;
     }
     world->pulling = true;
     struct shard_event event = {.kind = EVENT_PULL,
@@ -99,7 +102,7 @@ void consumer_pulls(struct world *world)
 void consumer_pops(struct world *world)
 {
     struct host *host = host_of_id(world, TOPIC_LANE);
-    if (world->popping || host->shard == NULL) return;
+    if (world->popping || !host_runs(host)) return;
     world->popping = true;
     struct shard_event event = {.kind = EVENT_PULL,
                                 .pull = {.egress = SPAN_LITERAL("io.statefun.playground/egress"),

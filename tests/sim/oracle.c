@@ -85,6 +85,7 @@ static bool is_owed(const struct judge *judge, uint32_t number)
     const struct note *note = &judge->history->notes[number];
     if (judge->cancelled[number]) return false;
     if (note->origin != 0) return is_applied(judge, note->origin);
+    if (note->shown.order != 0) return true;
     return note->acked.order != 0 || (note->is_keyed && note->sent_late);
 }
 
@@ -101,6 +102,7 @@ static void judge_messages(struct judge *judge)
         } else if (is_owed(judge, i)) {
             missing[note->target]++;
         }
+        if (note->shown.order != 0) HOLDS(14, note->origin == 0 || is_applied(judge, note->origin));
     }
     for (uint32_t i = 0; i < history->address_count; i++)
         HOLDS(1, missing[i] <= history->skips[i] || history->purged[i]);
@@ -126,6 +128,24 @@ static void judge_order(struct judge *judge)
                 HOLDS(4, (int64_t)place->position > last[note->target]);
                 last[note->target] = place->position;
             }
+        }
+    }
+}
+
+/* Delayed messages of one sender for one receiver: as they are due, and as they were sent. */
+static void judge_delays(struct judge *judge)
+{
+    const struct history *history = judge->history;
+    for (uint32_t i = 1; i < history->notes_count; i++) {
+        const struct note *a = &history->notes[i];
+        if (!a->delayed || a->origin == 0 || judge->notes[i].address == 0) continue;
+        for (uint32_t j = i + 1; j < history->notes_count; j++) {
+            const struct note *b = &history->notes[j];
+            if (!b->delayed || b->target != a->target || b->origin == 0) continue;
+            if (judge->notes[j].address == 0) continue;
+            if (history->deeds[a->origin].address != history->deeds[b->origin].address) continue;
+            bool first = a->due_ms <= b->due_ms;
+            HOLDS(4, (judge->notes[i].position < judge->notes[j].position) == first);
         }
     }
 }
@@ -213,13 +233,15 @@ static void judge_what_left(struct judge *judge)
 static void judge_replies(struct judge *judge)
 {
     const struct history *history = judge->history;
-    if (history->may_forget) return;
     for (uint32_t i = 1; i < history->deeds_count; i++) {
         const struct deed *deed = &history->deeds[i];
         for (uint32_t j = 0; is_applied(judge, i) && j < deed->reply_count; j++)
             if (history->replies[deed->first_reply + j].is_certain)
                 judge->answered[history->replies[deed->first_reply + j].note] = true;
     }
+    for (uint32_t i = 1; i < history->notes_count; i++) /* whoever waits for one gets it */
+        HOLDS(1, !history->notes[i].waits || !judge->answered[i]);
+    if (history->may_forget || history->window_ms != 0) return;
     for (uint32_t i = 0; i < history->reply_seen_count; i++) {
         const struct pair *pair = &history->reply_seen[i].pair;
         const struct note *note = &history->notes[pair->note];
@@ -279,6 +301,7 @@ void history_judge(struct history *history)
     judge_cancels(&judge);
     judge_messages(&judge);
     judge_order(&judge);
+    judge_delays(&judge);
     judge_clients(&judge);
     judge_egress(&judge);
     judge_what_left(&judge);

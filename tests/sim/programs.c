@@ -21,6 +21,7 @@ struct work {
     struct buffer values[EFFECTS_MAX];
     char texts[EFFECTS_MAX][40];
     uint32_t used;
+    bool may_fail; /* it is not certain to be allowed */
 };
 
 /* ---- State: the log says what must be in it ---- */
@@ -42,11 +43,16 @@ static const struct function_state *state(const struct shard_invocation *invocat
 static const struct state_spec specs[] = {
     SPEC("log", EXPIRE_NEVER, 0),
     SPEC("note", EXPIRE_NEVER, 0),
-    SPEC("tmp", EXPIRE_AFTER_WRITE, TMP_TTL_MS),
-    SPEC("seen", EXPIRE_AFTER_INVOKE, SEEN_TTL_MS),
     SPEC("blob", EXPIRE_NEVER, 0),
+    SPEC("tmp", EXPIRE_AFTER_WRITE, TMP_TTL_MS), /* those that expire: not in a plain world */
+    SPEC("seen", EXPIRE_AFTER_INVOKE, SEEN_TTL_MS),
 };
-enum { SPEC_COUNT = sizeof specs / sizeof specs[0] };
+enum { SPEC_COUNT = sizeof specs / sizeof specs[0], PLAIN_SPECS = 3 };
+
+static size_t spec_count(const struct world *world)
+{
+    return world->swarm.plain ? PLAIN_SPECS : SPEC_COUNT;
+}
 
 struct expected {
     bool tmp, seen;
@@ -107,8 +113,10 @@ static void check_states(const struct history *history, const struct call *call,
     expect(history, call, log, count, &expected);
     expected.tmp = expected.tmp && call->sent_ms - expected.tmp_ms < TMP_TTL_MS;
     expected.seen = expected.seen && call->sent_ms - expected.seen_ms < SEEN_TTL_MS;
-    HOLDS(3, state(call->invocation, "tmp")->present == expected.tmp);
-    HOLDS(3, state(call->invocation, "seen")->present == expected.seen);
+    const struct function_state *tmp = state(call->invocation, "tmp");
+    const struct function_state *seen = state(call->invocation, "seen");
+    if (tmp != NULL) HOLDS(3, tmp->present == expected.tmp);
+    if (seen != NULL) HOLDS(3, seen->present == expected.seen);
     const struct function_state *blob = state(call->invocation, "blob");
     HOLDS(3, blob->present == (expected.blob != 0));
     if (blob->present) HOLDS(3, memcmp(blob->value.at, &expected.blob, sizeof(uint32_t)) == 0);
@@ -173,6 +181,7 @@ static void send_delayed(struct work *work, uint32_t hops)
     if (chance(world, 2)) {
         note->token = 0;
         made->token = SPAN_LITERAL("the same for all");
+        work->may_fail = true; /* perhaps one waits already */
     }
 }
 
@@ -266,9 +275,9 @@ static void write_states(struct work *work, struct span log)
     struct world *world = work->world;
     struct deed *deed = work->deed;
     write(work, "log", false, log);
-    deed->writes_tmp = chance(world, 20);
-    deed->deletes_tmp = !deed->writes_tmp && chance(world, 10);
-    deed->writes_seen = chance(world, 20);
+    deed->writes_tmp = !world->swarm.plain && chance(world, 20);
+    deed->deletes_tmp = !world->swarm.plain && !deed->writes_tmp && chance(world, 10);
+    deed->writes_seen = !world->swarm.plain && chance(world, 20);
     deed->writes_blob = chance(world, 10);
     if (deed->writes_tmp) write(work, "tmp", false, SPAN_LITERAL("x"));
     if (deed->deletes_tmp) write(work, "tmp", true, SPAN_EMPTY);
@@ -284,9 +293,6 @@ static void write_states(struct work *work, struct span log)
 static void answer_twice(struct world *world, struct host *host, uint64_t flight,
                          const struct function_response *response)
 {
-    for (uint32_t i = 0; i < world->call_count; i++)
-        if (world->calls[i].host == host->number && world->calls[i].invocation->flight == flight)
-            return;
     struct shard_event again = {
         .kind = EVENT_RESPONSE,
         .response = {.flight = flight, .outcome = OUTCOME_RESULT, .response = response}};
@@ -314,8 +320,10 @@ static void finish(struct work *work, uint32_t index)
     }
     for (uint32_t i = 0; i < world->call_count; i++)
         if (world->calls[i].invocation == call.invocation) index = i;
+    world->misusing = work->may_fail;
     respond(world, index,
             &(struct event_response){.outcome = OUTCOME_RESULT, .response = &work->response});
+    world->misusing = false;
     if (world->lives == lives && has(world, FAULT_LATE) && chance(world, 10))
         answer_twice(world, host, flight, &work->response);
 }
@@ -324,7 +332,7 @@ static void register_states(struct world *world, uint32_t index)
 {
     struct function_response incomplete = {.incomplete = true};
     incomplete.specs = (struct state_spec *)(uintptr_t)specs;
-    incomplete.spec_count = SPEC_COUNT;
+    incomplete.spec_count = spec_count(world);
     respond(world, index,
             &(struct event_response){.outcome = OUTCOME_RESULT, .response = &incomplete});
 }
@@ -336,6 +344,7 @@ static void begin(struct work *work, struct world *world, const struct call *cal
     work->history = history;
     work->call = call;
     work->used = 0;
+    work->may_fail = false;
     work->response = (struct function_response){.messages = work->messages,
                                                 .delayed = work->delayed,
                                                 .egress = work->egress,
@@ -350,11 +359,32 @@ static void begin(struct work *work, struct world *world, const struct call *cal
                                 .at_ms = INT64_MAX};
 }
 
+/* It sends to a name that is not for functions: nothing of such an answer counts. */
+void program_misuses(struct world *world, uint32_t index)
+{
+    static struct work work;
+    struct call call = world->calls[index];
+    struct host *host = &world->hosts[call.host];
+    begin(&work, world, &call);
+    work.deed->ghost = true;
+    work.deed->at = (struct moment){world->history.now + 1, host->number};
+    struct pair pair = {1, work.number};
+    write(&work, "log", false, span_of(&pair, sizeof pair));
+    struct address target = {SPAN_LITERAL("holdfast/elsewhere"), address_of(world, 0).id};
+    work.messages[work.response.message_count++] =
+        (struct effect_message){target, value(&work, 1, 0)};
+    world->faults++;
+    world->misusing = true;
+    respond(world, index,
+            &(struct event_response){.outcome = OUTCOME_RESULT, .response = &work.response});
+    world->misusing = false;
+}
+
 void program_runs(struct world *world, uint32_t index)
 {
     static struct work work; /* large */
     struct call call = world->calls[index];
-    for (size_t i = 0; i < SPEC_COUNT; i++) {
+    for (size_t i = 0; i < spec_count(world); i++) {
         if (state(call.invocation, (const char *)specs[i].name.at) != NULL) continue;
         register_states(world, index);
         return;

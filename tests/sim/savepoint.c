@@ -48,7 +48,7 @@ static void tell(struct world *world, uint32_t percent)
         struct savepoint *savepoint = world->savepoints[1];
         struct host *host = &world->hosts[i];
         if (savepoint == NULL) return; /* it died with a shard */
-        if (savepoint->parts[i].joined || host->shard == NULL || !chance(world, percent)) continue;
+        if (savepoint->parts[i].joined || !host_runs(host) || !chance(world, percent)) continue;
         struct shard_event event = {.kind = EVENT_CUT, .cut = savepoint->number};
         world_step(world, host, &event);
     }
@@ -122,8 +122,8 @@ static void go_on(struct world *world)
     for (uint32_t i = 0; i < world->host_count; i++) {
         struct savepoint_part *part = &savepoint->parts[i];
         struct host *host = &world->hosts[i];
-        if (host->shard != NULL && part->joined && !part->read_out) read_some(world, host, part);
-        if (host->shard != NULL && part->read_out && !part->complete &&
+        if (host_runs(host) && part->joined && !part->read_out) read_some(world, host, part);
+        if (host_runs(host) && part->read_out && !part->complete &&
             host->store.ledger.durable >= part->seq) {
             part->complete = true;
             part->image.seq = part->seq;
@@ -168,6 +168,7 @@ static void stop_all(struct world *world)
     network_clear(world);
     abandon(world);
     for (uint32_t i = 0; i < world->host_count; i++) {
+        host_go_on(world, &world->hosts[i]);
         shard_close(world->hosts[i].shard);
         shard_update_close(&world->hosts[i].update);
         store_close(&world->hosts[i].store);
@@ -201,6 +202,7 @@ void savepoint_restore(struct world *world)
     /* Who takes records goes back as well; what it said it has taken may be gone or not. */
     if (world->egress_acked > world->history.egress_count)
         world->egress_acked = world->history.egress_count;
+    memset(world->tries, 0, sizeof world->tries);
     world->lives++;
     world->restores++;
     world->faults++;

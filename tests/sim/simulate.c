@@ -47,7 +47,8 @@ uint64_t simulate(uint64_t seed, const struct swarm_limits *limits, int canary,
     swarm_draw(&swarm, seed, limits);
     world_open(&world, seed, &swarm);
     for (uint32_t i = 0; i < swarm.acts && !world.over; i++) world_act(&world);
-    if (swarm.has[FAULT_CRASHES]) world_crash(&world);
+    if (swarm.back_at_end && !world.over) savepoint_restore(&world);
+    if (swarm.has[FAULT_CRASHES] && seed % 2 == 0 && !world.over) world_crash(&world);
     world_settle(&world);
     if (canary != 0) falsify(&world, canary);
     if (!world.over) world_judge(&world);

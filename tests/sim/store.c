@@ -52,6 +52,24 @@ void store_die(struct store *store, uint64_t keep, bool power_cut)
         ledger_lose_after(&store->ledger, store->ledger.durable + keep);
 }
 
+void store_stop(struct store *store, bool stops)
+{
+    if (store->disk != NULL) store_disk_stop(store->disk, stops);
+}
+
+void store_check_hole(const struct store *store)
+{
+    const struct ledger *ledger = &store->ledger;
+    uint64_t middle = ledger->count / 2;
+    if (ledger->base > 0 || middle < 1 || ledger->count < middle + 2) return;
+    struct shard *shard;
+    MUST(shard_open(&shard) == 0);
+    MUST(shard_replay(shard, ledger_records(ledger, 0, middle), 1, (uint32_t)middle) == 0);
+    HOLDS(5, shard_replay(shard, ledger_records(ledger, middle + 1, ledger->count), middle + 2,
+                          (uint32_t)(ledger->count - middle - 1)) == ERROR_DAMAGED);
+    shard_close(shard);
+}
+
 /* The journal has decided how much was left; the ledger follows. */
 static int recover_disk(struct store *store, uint64_t lineage, struct shard **shard,
                         struct errmsg *errmsg)

@@ -35,6 +35,10 @@ bool store_look(struct store *store);
 /* Its process is dead (on a disk: killed here, unless the disk has lost its power); of what was not
  * durable the ledger keeps `keep` records more. */
 void store_die(struct store *store, uint64_t keep, bool power_cut);
+/* Its process is stopped, or goes on. */
+void store_stop(struct store *store, bool stops);
+/* Records that do not follow on what is there are refused. */
+void store_check_hole(const struct store *store);
 /* The shard as it comes out of the store, in a new epoch; not started. Else an error: on a disk
  * alone. */
 int store_recover(struct store *store, bool by_snapshot, uint64_t lineage, struct shard **shard,
@@ -53,6 +57,7 @@ void store_disk_append(struct store_disk *disk, const struct shard_update *updat
 void store_disk_commit(struct store_disk *disk, bool here);
 bool store_disk_look(struct store_disk *disk, uint64_t *durable);
 void store_disk_die(struct store_disk *disk, bool power_cut);
+void store_disk_stop(struct store_disk *disk, bool stops);
 int store_disk_recover(struct store_disk *disk, struct shard *shard, uint64_t lineage,
                        struct errmsg *errmsg);
 /* What the journal gave at the last recovery, to its end. */

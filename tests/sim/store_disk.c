@@ -103,6 +103,16 @@ void store_disk_die(struct store_disk *disk, bool power_cut)
     disk->process = 0;
 }
 
+void store_disk_stop(struct store_disk *disk, bool stops)
+{
+    if (disk->process == 0) return;
+    fake_threads_set_process(0);
+    if (stops)
+        fake_threads_stop(disk->process);
+    else
+        fake_threads_go_on(disk->process);
+}
+
 static int load_block(void *context, uint32_t block, struct span bytes)
 {
     return shard_load(context, block, bytes);

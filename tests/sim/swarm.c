@@ -5,9 +5,10 @@
 #include <string.h>
 
 const char *const fault_names[FAULTS] = {
-    "crashes", "downtime",   "failures", "poison",    "late",   "operators", "purges",  "edits",
-    "reloads", "budgets",    "jumps",    "lazy-disk", "forget", "loss",      "doubles", "delays",
-    "reorder", "savepoints", "restores", "rewinds",   "disk",   "lies",      "big",     "long-ids"};
+    "crashes", "downtime", "failures", "poison",     "late",      "operators", "purges",
+    "edits",   "reloads",  "budgets",  "jumps",      "lazy-disk", "forget",    "loss",
+    "doubles", "delays",   "reorder",  "savepoints", "restores",  "rewinds",   "disk",
+    "lies",    "big",      "long-ids", "outages",    "stops",     "misuse"};
 
 static const uint8_t percents[FAULTS] = {
     [FAULT_CRASHES] = 85, [FAULT_DOWNTIME] = 40,   [FAULT_FAILURES] = 65, [FAULT_POISON] = 50,
@@ -15,7 +16,8 @@ static const uint8_t percents[FAULTS] = {
     [FAULT_RELOADS] = 40, [FAULT_BUDGETS] = 30,    [FAULT_JUMPS] = 30,    [FAULT_LAZY_DISK] = 50,
     [FAULT_FORGET] = 15,  [FAULT_LOSS] = 60,       [FAULT_DOUBLES] = 60,  [FAULT_DELAYS] = 60,
     [FAULT_REORDER] = 60, [FAULT_SAVEPOINTS] = 50, [FAULT_RESTORES] = 70, [FAULT_REWINDS] = 60,
-    [FAULT_DISK] = 40,    [FAULT_LIES] = 8,        [FAULT_BIG] = 15,      [FAULT_LONG_IDS] = 15};
+    [FAULT_DISK] = 40,    [FAULT_LIES] = 8,        [FAULT_BIG] = 15,      [FAULT_LONG_IDS] = 15,
+    [FAULT_OUTAGES] = 30, [FAULT_STOPS] = 30,      [FAULT_MISUSE] = 40};
 
 static uint32_t of(struct prng *prng, uint32_t bound)
 {
@@ -35,13 +37,24 @@ static void agree(struct swarm *swarm)
     static const enum fault network[] = {FAULT_LOSS, FAULT_DOUBLES, FAULT_DELAYS, FAULT_REORDER};
     for (int i = 0; i < 4; i++)
         if (swarm->together || swarm->shards == 1) swarm->has[network[i]] = false;
-    if (swarm->together) swarm->has[FAULT_DOWNTIME] = false;
+    if (swarm->together) swarm->has[FAULT_DOWNTIME] = swarm->own_disks = false;
+    if (swarm->has[FAULT_FORGET]) swarm->window_ms = 0;
     if (!swarm->has[FAULT_CRASHES]) swarm->crash_per_mille = 0;
     if (!swarm->has[FAULT_CRASHES]) swarm->has[FAULT_DOWNTIME] = false;
     if (!swarm->has[FAULT_FAILURES]) swarm->fail_percent = 0;
     if (!swarm->has[FAULT_OPERATORS]) swarm->has[FAULT_PURGES] = false;
     if (!swarm->has[FAULT_SAVEPOINTS]) swarm->has[FAULT_RESTORES] = false;
+    if (!swarm->has[FAULT_RESTORES]) swarm->back_at_end = false;
     if (swarm->store == STORE_MEMORY) swarm->has[FAULT_DISK] = swarm->has[FAULT_LIES] = false;
+}
+
+static void draw_more(struct swarm *swarm, struct prng *prng)
+{
+    swarm->plain = of(prng, 100) < 8;
+    swarm->own_disks = of(prng, 2) == 0;
+    swarm->back_at_end = of(prng, 100) < 40;
+    swarm->cured_late = of(prng, 2) == 0;
+    swarm->window_ms = of(prng, 4) == 0 ? 2000 + of(prng, 15000) : 0;
 }
 
 /* What rests in the end has to fit: keys are forgotten, nothing is large but messages. */
@@ -77,7 +90,8 @@ void swarm_draw(struct swarm *swarm, uint64_t seed, const struct swarm_limits *l
     swarm->batch_one = of(&prng, 100) < 15;
     swarm->segment_size = sizes[of(&prng, 4)];
     swarm->store = of(&prng, 100) < 30 ? STORE_DISK : STORE_MEMORY;
-    if (limits->small_budgets) make_small(swarm, &prng);
+    draw_more(swarm, &prng);
+    if (of(&prng, 100) < 4 || limits->small_budgets) make_small(swarm, &prng);
     obey(swarm, limits);
     agree(swarm);
 }

@@ -47,7 +47,10 @@ static struct shard_endpoint endpoint(struct world *world, const char *pattern)
                                   .payload_bytes_max = 4 << 20,
                                   .retry_for_ms = INT64_MAX / 4,
                                   .expose = true};
-    if (world->calm) return made;
+    if (world->calm) {
+        made.attempts_max = world->cured ? 0 : 3;
+        return made;
+    }
     made.window_max = windows[pick(world, 4)];
     made.batch_count_max = world->swarm.batch_one ? 1 : counts[pick(world, 4)];
     made.batch_bytes_max = sizes[pick(world, 3)];
@@ -75,12 +78,17 @@ static void set_budgets(struct world *world, struct host *host, struct shard_con
 static void note_promises(struct host *host, const struct shard_config *config)
 {
     host->endpoint_count = (uint32_t)config->endpoint_count;
-    host->batch_count_max = 0;
+    host->configs++;
+    host->memory_max = config->memory_max;
+    host->outbox_max = config->outbox_bytes_max;
     for (uint32_t i = 0; i < config->endpoint_count; i++) {
-        host->window_max[i] = config->endpoints[i].window_max;
-        host->closed_until_ms[i] = NEVER_MS;
-        if (config->endpoints[i].batch_count_max > host->batch_count_max)
-            host->batch_count_max = config->endpoints[i].batch_count_max;
+        const struct shard_endpoint *from = &config->endpoints[i];
+        host->promises[i] = (struct promise){.window_max = from->window_max,
+                                             .batch_count_max = from->batch_count_max,
+                                             .batch_bytes_max = from->batch_bytes_max,
+                                             .attempts_max = from->attempts_max,
+                                             .is_durable = from->dispatch_durable,
+                                             .closed_until_ms = NEVER_MS};
     }
 }
 
@@ -107,6 +115,7 @@ void world_configure(struct world *world, struct host *host)
         event.config.dedup_window_ms = event.config.reply_keep_ms = 2000;
         event.config.dedup_bytes_max = 3000;
     }
+    if (world->history.window_ms > 0) event.config.dedup_window_ms = world->history.window_ms;
     set_budgets(world, host, &event.config);
     note_promises(host, &event.config);
     world_step(world, host, &event);
@@ -145,15 +154,70 @@ static int run(struct world *world, struct host *host, struct shard_event *event
 {
     event->clock = (struct shard_clock){1700000000000 + world->now_ms + host->wall_skew_ms,
                                         1000 + world->now_ms + host->mono_skew_ms};
+    int64_t before_ms = shard_time_ms(host->shard), mono_ms = host->mono_ms;
+    host->mono_ms = event->clock.mono_ms;
     if (world_guard != NULL) world_guard(true);
     int error = shard_step(host->shard, event, &host->update);
     if (world_guard != NULL) world_guard(false);
     MUST(error == 0 || (error == ERROR_MEMORY && world_guard != NULL));
+    int64_t passed_ms = shard_time_ms(host->shard) - before_ms;
+    HOLDS(9, passed_ms >= 0);
+    /* A wall clock that jumps is believed within limits. */
+    if (mono_ms != 0) HOLDS(9, passed_ms <= JUMP_MAX_MS + host->mono_ms - mono_ms);
     world->steps++;
     world->history.now++;
     store_append(&host->store, &host->update);
     if (error == 0) trace_update(world, host);
     return error;
+}
+
+static bool exceeds_outbox(const struct host *host, const struct shard_metrics *before,
+                           const struct event_response *answer)
+{
+    const struct function_response *response = answer->response;
+    size_t bytes = 0;
+    if (host->outbox_max == 0 || answer->outcome != OUTCOME_RESULT) return false;
+    for (size_t i = 0; i < response->egress_count; i++) bytes += response->egress[i].argument.size;
+    return bytes > 0 && before->egress_bytes > 0 && before->egress_bytes + bytes > host->outbox_max;
+}
+
+/* Without what waits for other shards. */
+static size_t bytes_of(const struct shard_metrics *metrics)
+{
+    return metrics->mailbox_bytes + metrics->delayed_bytes + metrics->state_bytes +
+           metrics->entry_bytes + metrics->egress_bytes;
+}
+
+/* Clients stop at the budget; what is under way may go up to a half above it, to come to its end.
+ */
+static void check_memory(const struct world *world, const struct host *host,
+                         const struct shard_event *event, const struct shard_metrics *before,
+                         const struct shard_metrics *after)
+{
+    size_t most = host->memory_max, bytes = bytes_of(after);
+    if (most == 0 || bytes <= bytes_of(before)) return;
+    if (world->swarm.has[FAULT_LONG_IDS]) return; /* ids are not counted before they are there */
+    if (event->kind == EVENT_MESSAGE && after->messages_accepted != before->messages_accepted)
+        HOLDS(10, bytes <= most + ACCEPT_OVERHEAD);
+    if (event->kind == EVENT_RESPONSE || event->kind == EVENT_SIGNAL)
+        HOLDS(10, bytes <= most + most / 2 + ACCEPT_OVERHEAD);
+}
+
+/* What one step may do, as far as it shows from outside. */
+static void check_step(struct world *world, const struct host *host,
+                       const struct shard_event *event, const struct shard_metrics *before)
+{
+    struct shard_metrics after;
+    shard_metrics(host->shard, &after);
+    bool parked = after.parked != before->parked;
+    check_memory(world, host, event, before, &after);
+    if (event->kind != EVENT_RESPONSE) return;
+    if (exceeds_outbox(host, before, &event->response))
+        HOLDS(10, after.messages_applied == before->messages_applied);
+    if (world->answering == NULL)
+        HOLDS(6, !parked);
+    else
+        blame_answered(world, world->answering, event->response.outcome, world->misusing, parked);
 }
 
 static void take_snapshots(struct world *world, struct host *host)
@@ -190,7 +254,9 @@ static void take_update(struct world *world, struct host *host)
 
 void world_step(struct world *world, struct host *host, struct shard_event *event)
 {
-    MUST(host->shard != NULL);
+    MUST(host_runs(host));
+    struct shard_metrics before;
+    shard_metrics(host->shard, &before);
     if (run(world, host, event) != 0) { /* the owner stops, showing nothing; the image is right */
         world_check(world);
         shard_update_clear(&host->update);
@@ -198,6 +264,7 @@ void world_step(struct world *world, struct host *host, struct shard_event *even
         host_crash(world, host);
         return;
     }
+    check_step(world, host, event, &before);
     if (has(world, FAULT_CRASHES) && host->may_be_killed &&
         pick(world, 1000) < world->swarm.crash_per_mille) {
         /* killed between the step and what it wanted: nobody hears of it */
@@ -211,7 +278,7 @@ void world_step(struct world *world, struct host *host, struct shard_event *even
 bool world_ask(struct world *world, struct host *host, struct shard_event *event,
                enum waiting_for what, uint32_t subject)
 {
-    if (host->shard == NULL) return false;
+    if (!host_runs(host)) return false;
     if (world->waiters_count == 0) ADD(world, waiters); /* 0 is nobody */
     struct waiter *waiter = ADD(world, waiters);
     *waiter = (struct waiter){what, subject, host->number};
@@ -225,6 +292,7 @@ bool world_ask(struct world *world, struct host *host, struct shard_event *event
 static int64_t due_in(const struct world *world, const struct host *host)
 {
     if (host->shard == NULL) return host->up_at_ms - world->now_ms;
+    if (host->stopped_until_ms != 0) return host->stopped_until_ms - world->now_ms;
     int64_t at_ms = shard_wake_at(host->shard);
     return at_ms == INT64_MAX ? INT64_MAX : at_ms - 1000 - world->now_ms - host->mono_skew_ms;
 }
@@ -245,10 +313,14 @@ void world_pass(struct world *world, int64_t ms)
     disk_pass(world, ms);
     for (uint32_t i = 0; i < world->host_count; i++) {
         struct host *host = &world->hosts[i];
-        if (due_in(world, host) > 0 && !chance(world, 10)) continue;
+        if (due_in(world, host) > 0 && (world->calm || !chance(world, 10))) continue;
         if (host->shard == NULL) {
             if (host->up_at_ms <= world->now_ms) host_revive(world, host);
             continue;
+        }
+        if (host->stopped_until_ms != 0) {
+            if (host->stopped_until_ms > world->now_ms) continue;
+            host_go_on(world, host);
         }
         struct shard_event event = {.kind = EVENT_TICK};
         world_step(world, host, &event);
@@ -261,6 +333,7 @@ void world_check(struct world *world)
     for (uint32_t i = 0; i < world->host_count; i++) {
         struct host *host = &world->hosts[i];
         if (host->shard == NULL) continue;
+        if (world_guard == NULL && chance(world, 5)) store_check_hole(&host->store);
         uint64_t before = host->store.ledger.checks;
         ledger_check(&host->store.ledger, host->shard);
         world->digests += host->store.ledger.checks - before;
@@ -293,6 +366,8 @@ void world_open(struct world *world, uint64_t seed, const struct swarm *swarm)
     world->history.address_count = swarm->types * swarm->ids;
     world->history.id_count = swarm->ids;
     world->history.may_forget = swarm->has[FAULT_FORGET];
+    world->history.window_ms = swarm->window_ms;
+    world->cured = !swarm->cured_late;
     make_ids(world);
     disk_open(world);
     for (uint32_t i = 0; i < world->host_count; i++) {
@@ -305,6 +380,7 @@ void world_close(struct world *world)
 {
     world->calm = true; /* no more faults */
     for (uint32_t i = 0; i < world->host_count; i++) {
+        host_go_on(world, &world->hosts[i]);
         shard_close(world->hosts[i].shard);
         shard_update_close(&world->hosts[i].update);
         store_close(&world->hosts[i].store);

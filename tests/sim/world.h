@@ -20,6 +20,26 @@ enum {
     CALLS_MAX = 64,
     ENDPOINTS_MAX = 2,
     SETTLE_MS = 180000, /* the stated time of I11, by the clock of the simulation */
+    TRIES_POWERS = 8,
+    JUMP_MAX_MS = 3600000,
+    ACCEPT_OVERHEAD = 4096, /* memory that an accepted message takes beyond its argument */
+};
+
+/* What a shard's configuration promises for an endpoint, and what its calls say of it. */
+struct promise {
+    uint32_t window_max, batch_count_max, attempts_max;
+    size_t batch_bytes_max;
+    bool is_durable;         /* called for what is durable only */
+    int64_t closed_until_ms; /* it was asked not to call before */
+    uint32_t killer;         /* the address + 1 whose lone call was lost; 0: it answers */
+    bool is_down;            /* … and another one's since */
+};
+
+/* Failures of the first message of an address, as many as there have been at least. */
+struct tries {
+    uint32_t count;
+    bool must_park, is_edited;
+    uint64_t written[TRIES_POWERS]; /* seq at which there were 1, 2, 4 … */
 };
 
 /* One shard with its store: a process, or a thread with others. */
@@ -31,10 +51,13 @@ struct host {
     int64_t wall_skew_ms, mono_skew_ms;
     int64_t up_at_ms; /* when it comes back */
     bool may_be_killed;
-    uint64_t told; /* to the shard: what is durable */
-    /* what its configuration promises */
-    uint32_t window_max[ENDPOINTS_MAX], batch_count_max, endpoint_count;
-    int64_t closed_until_ms[ENDPOINTS_MAX]; /* it was asked not to call before */
+    uint64_t told;            /* to the shard: what is durable */
+    uint64_t life;            /* which of the world's */
+    int64_t mono_ms;          /* of its last step; 0: none in this life */
+    int64_t stopped_until_ms; /* its process stands still; 0: it runs */
+    struct promise promises[ENDPOINTS_MAX];
+    uint32_t endpoint_count, configs;
+    size_t memory_max, outbox_max;
 };
 
 struct call {
@@ -42,7 +65,18 @@ struct call {
     uint32_t host;
     uint32_t address;
     int64_t sent_ms;
-    uint32_t scribble_floor; /* the newest acknowledged write when it was sent */
+    uint32_t scribble_floor;   /* the newest acknowledged write when it was sent */
+    uint32_t endpoint, config; /* of its host when it was sent */
+    uint32_t message_count;
+    uint64_t order;
+    bool alone; /* no other one was out to this endpoint */
+};
+
+/* What has its own power. */
+struct machine {
+    struct world *world;
+    struct fake_disk *disk; /* NULL: all is in ledgers */
+    bool lied_to;           /* it did not do what it said: it may show at a recovery */
 };
 
 enum waiting_for {
@@ -106,16 +140,28 @@ struct world {
     uint32_t source_count;
     uint64_t egress_acked;
     bool pulling, popping;
-    size_t empty_bytes; /* memory of a shard that holds nothing */
+    struct tries tries[ADDRESSES_MAX];
+    int64_t outage_until_ms[ENDPOINTS_MAX];
+    bool cured;                   /* poison is none any more */
+    const struct call *answering; /* whose answer the step is about; NULL: none */
+    bool misusing;                /* … and it asks for what is not allowed */
+    size_t empty_bytes;           /* memory of a shard that holds nothing */
+    uint64_t applied;             /* messages, and since when no other one was */
+    int64_t stands_since_ms;
     /* what was done */
     uint64_t steps, crashes, recoveries, faults, digests, savepoints_taken, restores;
+    uint64_t life_count;
     uint64_t signals, lives; /* lives: changes whenever all that is under way may have gone */
     uint64_t trace;
-    struct fake_disk *disk; /* NULL: all is in ledgers */
-    bool disk_fails;        /* it may, just now */
-    bool lied_to;           /* the disk did not do what it said: it may show at a recovery */
-    bool over;              /* … and did: nothing is owed any more */
+    struct machine machines[SHARDS_SIMULATED_MAX]; /* of each shard, or the first of all */
+    bool disk_fails;                               /* it may, just now */
+    bool over; /* what a disk had not done was found out: nothing is owed any more */
 };
+
+static inline bool host_runs(const struct host *host)
+{
+    return host->shard != NULL && host->stopped_until_ms == 0;
+}
 
 static inline uint32_t pick(struct world *world, uint32_t bound)
 {
@@ -159,15 +205,19 @@ void host_start(struct world *world, struct host *host);
 void host_revive(struct world *world, struct host *host);
 void host_crash(struct world *world, struct host *host);
 void host_commit(struct world *world, struct host *host);
+/* Its process is stopped, as SIGSTOP and the pause of a virtual machine do, until it goes on. */
+void host_stop(struct world *world, struct host *host);
+void host_go_on(struct world *world, struct host *host);
 /* What its store has done meanwhile. */
 void host_look(struct world *world, struct host *host);
 void world_raise(struct world *world); /* those that are down come back now */
 void world_crash(struct world *world); /* all of them */
 
-/* faults.c: the disk, when there is one */
+/* faults.c: the disks, when there are some */
 void disk_open(struct world *world);
 void disk_close(struct world *world);
-void disk_cut_power(struct world *world);
+struct machine *machine_of(struct world *world, uint32_t shard);
+void disk_cut_power(struct world *world, struct machine *machine);
 void disk_pass(struct world *world, int64_t ms);
 void disk_turn(struct world *world);
 
@@ -183,6 +233,14 @@ void savepoint_joined(struct world *world, struct host *host, uint64_t number);
 void savepoint_crashed(struct world *world, struct host *host);
 void savepoint_restore(struct world *world);
 void savepoint_close(struct world *world);
+
+/* blame.c */
+void blame_called(struct world *world, struct call *call);
+void blame_answered(struct world *world, const struct call *call, enum outcome outcome,
+                    bool is_misuse, bool parked);
+void blame_recovered(struct world *world, const struct host *host, uint64_t survived);
+/* Somebody has put it back to the beginning. */
+void blame_forget(struct world *world, uint32_t address);
 
 /* clients.c */
 void client_acts(struct world *world);
