@@ -41,18 +41,10 @@ static int load_block(void *context, uint32_t block, struct span bytes)
                       error_text(error));
 }
 
-static int refuse_records(void *context, struct span records, uint64_t first_seq, uint32_t count,
-                          uint32_t epoch, uint64_t lineage)
-{
-    struct loading *loading = context;
-    (void)records, (void)first_seq, (void)count, (void)epoch, (void)lineage;
-    return errmsg_set(loading->errmsg, ERROR_DAMAGED, "a savepoint has no journal: what is it?");
-}
-
 static int load_shard(struct restoring *restoring, uint32_t number)
 {
     char path[FILE_PATH_MAX];
-    struct store_tool tool = {.directory = path, .shard = number};
+    struct store_tool tool = {.directory = path, .shard = number, .savepoint = true};
     struct loading loading = {NULL, restoring->errmsg};
     struct snapshot_info newest;
     const struct snapshot_info *wanted = &restoring->info.shards[number];
@@ -62,7 +54,7 @@ static int load_shard(struct restoring *restoring, uint32_t number)
     loading.shard = restoring->old[number];
     if (error == 0) error = shard_place(loading.shard, number, restoring->info.count);
     if (error != 0) return errmsg_set(restoring->errmsg, error, "out of memory");
-    error = store_replay(&tool, load_block, refuse_records, &loading, &newest, restoring->errmsg);
+    error = store_replay(&tool, load_block, NULL, &loading, &newest, restoring->errmsg);
     if (error != 0) return error;
     if (newest.seq == wanted->seq && newest.epoch == wanted->epoch &&
         newest.lineage == wanted->lineage)

@@ -91,16 +91,20 @@ static void tell_json(const struct offline_findings *found, const struct examine
 }
 
 /* Every byte is as it was written; what they say has to make sense, too. */
-static int examine(const char *directory, struct offline_findings *found, struct examined *examined)
+static int examine(const struct offline_state *state, struct offline_findings *found,
+                   struct examined *examined)
 {
     char path[FILE_PATH_MAX];
     struct errmsg errmsg = {{0}};
-    struct store_tool tool = {path, examined->shard, offline_report, found};
-    int code = offline_shard(&command_check, directory, examined->shard, examined->count, path);
+    struct store_tool tool = {.directory = path,
+                              .shard = examined->shard,
+                              .report = offline_report,
+                              .context = found,
+                              .savepoint = state->savepoint};
+    int code = offline_shard(&command_check, state, examined->shard, path);
     if (code != EXIT_DONE) return code;
     int error = store_check(&tool, &errmsg);
-    if (error == 0)
-        error = replay_shard(path, examined->shard, examined->count, &examined->image, &errmsg);
+    if (error == 0) error = replay_shard(&tool, examined->count, &examined->image, &errmsg);
     examined->whole = error == 0;
     if (error != 0) return offline_failed(&command_check, error, &errmsg);
     if (!found->json) tell_image(examined);
@@ -108,14 +112,15 @@ static int examine(const char *directory, struct offline_findings *found, struct
 }
 
 /* All of them, also when one is damaged. */
-static int examine_all(const char *directory, struct offline_findings *found, uint32_t count)
+static int examine_all(const struct offline_state *state, struct offline_findings *found)
 {
+    uint32_t count = state->count;
     struct examined *shards = calloc(count, sizeof *shards);
     int worst = EXIT_DONE;
     if (shards == NULL) return EXIT_FAILED;
     for (uint32_t i = 0; i < count && worst != EXIT_FAILED; i++) {
         shards[i] = (struct examined){.shard = i, .count = count};
-        int code = examine(directory, found, &shards[i]);
+        int code = examine(state, found, &shards[i]);
         if (code != EXIT_DONE) worst = code;
     }
     if (found->json && (worst == EXIT_DONE || worst == EXIT_DAMAGED))
@@ -127,15 +132,15 @@ static int examine_all(const char *directory, struct offline_findings *found, ui
 static int run(const struct flags *flags)
 {
     struct offline_findings found = {0};
-    uint32_t count;
+    struct offline_state state;
     int code = output_read(&command_check, flags, &found.json);
     if (code != EXIT_DONE) return code;
     const char *directory = offline_directory(&command_check, flags);
     if (directory == NULL) return EXIT_USAGE;
-    code = offline_count(&command_check, directory, &count);
+    code = offline_look(&command_check, directory, &state);
     if (code != EXIT_DONE) return code;
     buffer_init(&found.array);
-    code = examine_all(directory, &found, count);
+    code = examine_all(&state, &found);
     buffer_close(&found.array);
     return code;
 }

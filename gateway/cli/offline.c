@@ -26,35 +26,31 @@ const char *offline_directory(const struct command *command, const struct flags 
     return data == NULL ? "./holdfast-data" : data;
 }
 
-/* A savepoint keeps its one shard where one of several would be. */
-static bool is_savepoint(const char *directory, uint32_t *count)
+int offline_look(const struct command *command, const char *directory, struct offline_state *state)
 {
     struct savepoint_info info;
-    struct errmsg errmsg;
-    if (savepoint_read(directory, &info, &errmsg) != 0) return false;
-    *count = info.count;
-    free(info.shards);
-    return true;
-}
-
-int offline_count(const struct command *command, const char *directory, uint32_t *count)
-{
     struct errmsg errmsg = {{0}};
-    if (is_savepoint(directory, count)) return EXIT_DONE;
-    int error = shard_files_count(directory, count, &errmsg);
+    *state = (struct offline_state){.directory = directory};
+    if (savepoint_read(directory, &info, &errmsg) == 0) {
+        state->savepoint = true;
+        state->count = info.count;
+        free(info.shards);
+        return EXIT_DONE;
+    }
+    int error = shard_files_count(directory, &state->count, &errmsg);
     if (error != 0) return offline_failed(command, error, &errmsg);
-    if (*count == 0) *count = 1;
+    if (state->count == 0) state->count = 1;
     return EXIT_DONE;
 }
 
-int offline_shard(const struct command *command, const char *directory, uint32_t shard,
-                  uint32_t count, char path[FILE_PATH_MAX])
+/* A savepoint keeps its one shard where one of several would be. */
+int offline_shard(const struct command *command, const struct offline_state *state, uint32_t shard,
+                  char path[FILE_PATH_MAX])
 {
     struct errmsg errmsg = {{0}};
-    uint32_t of_savepoint;
-    int error = is_savepoint(directory, &of_savepoint)
-                    ? savepoint_shard_path(path, directory, shard, &errmsg)
-                    : shard_files_path(path, directory, shard, count, &errmsg);
+    int error = state->savepoint
+                    ? savepoint_shard_path(path, state->directory, shard, &errmsg)
+                    : shard_files_path(path, state->directory, shard, state->count, &errmsg);
     return error == 0 ? EXIT_DONE : offline_failed(command, error, &errmsg);
 }
 

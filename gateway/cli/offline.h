@@ -9,12 +9,17 @@
 
 /* The one word, --data, HOLDFAST_DATA, or ./holdfast-data. NULL: told. */
 const char *offline_directory(const struct command *command, const struct flags *flags);
-/* How many shards are in a data directory, or a savepoint; a directory that is neither counts as
-   one of one shard. EXIT_DONE, or it has been told. */
-int offline_count(const struct command *command, const char *directory, uint32_t *count);
+struct offline_state {
+    const char *directory; /* borrowed */
+    uint32_t count;        /* of shards */
+    bool savepoint;
+};
+/* Of a data directory, or a savepoint; a directory that is neither counts as one of one shard.
+   EXIT_DONE, or it has been told. */
+int offline_look(const struct command *command, const char *directory, struct offline_state *state);
 /* Where shard `shard` of it is. */
-int offline_shard(const struct command *command, const char *directory, uint32_t shard,
-                  uint32_t count, char path[FILE_PATH_MAX]);
+int offline_shard(const struct command *command, const struct offline_state *state, uint32_t shard,
+                  char path[FILE_PATH_MAX]);
 /* The exit code of an error of the store; tells errmsg on stderr. */
 int offline_failed(const struct command *command, int error, const struct errmsg *errmsg);
 

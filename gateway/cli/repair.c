@@ -12,13 +12,14 @@ static const struct flag flag_table[] = {
 COMMAND_FLAGS(flag_table);
 
 /* One that is gone wholly is not made anew: a shard that forgets everything is no repair. */
-static int repair(const char *directory, uint32_t shard, uint32_t count, bool accept_loss,
+static int repair(const struct offline_state *state, uint32_t shard, bool accept_loss,
                   struct offline_findings *found, bool *refused)
 {
     char path[FILE_PATH_MAX];
     struct errmsg errmsg = {{0}};
-    struct store_tool tool = {path, shard, offline_report, found};
-    int code = offline_shard(&command_repair, directory, shard, count, path);
+    struct store_tool tool = {
+        .directory = path, .shard = shard, .report = offline_report, .context = found};
+    int code = offline_shard(&command_repair, state, shard, path);
     if (code != EXIT_DONE) return code;
     int error = store_repair(&tool, accept_loss, &errmsg);
     if (error == 0) return EXIT_DONE;
@@ -26,6 +27,16 @@ static int repair(const char *directory, uint32_t shard, uint32_t count, bool ac
     if (error != ERROR_REFUSED) return code;
     *refused = true;
     return EXIT_DAMAGED;
+}
+
+/* It is whole or of no use: a part of it is not one state of all shards. */
+static int refuse_savepoint(const char *directory)
+{
+    fprintf(stderr,
+            "holdfast repair: %s is a savepoint, which cannot be repaired: holdfast check says "
+            "whether it is whole; if not, take another\n",
+            directory);
+    return EXIT_FAILED;
 }
 
 static void tell(const char *directory, const struct offline_findings *found, int code,
@@ -47,7 +58,7 @@ static int run(const struct flags *flags)
 {
     struct offline_findings found = {0};
     struct problems problems;
-    uint32_t count;
+    struct offline_state state;
     bool refused = false;
     problems_init(&problems);
     bool accept_loss = flags_switch(flags, "--accept-loss", &problems);
@@ -55,11 +66,12 @@ static int run(const struct flags *flags)
     if (code != EXIT_DONE) return code;
     const char *directory = offline_directory(&command_repair, flags);
     if (directory == NULL) return EXIT_USAGE;
-    code = offline_count(&command_repair, directory, &count);
+    code = offline_look(&command_repair, directory, &state);
     if (code != EXIT_DONE) return code;
+    if (state.savepoint) return refuse_savepoint(directory);
     buffer_init(&found.array);
-    for (uint32_t i = 0; i < count && code != EXIT_FAILED; i++) {
-        int each = repair(directory, i, count, accept_loss, &found, &refused);
+    for (uint32_t i = 0; i < state.count && code != EXIT_FAILED; i++) {
+        int each = repair(&state, i, accept_loss, &found, &refused);
         if (each != EXIT_DONE) code = each;
     }
     tell(directory, &found, code, refused);

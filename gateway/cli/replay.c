@@ -1,7 +1,6 @@
 #include "cli/replay.h"
 
 #include "shard/shard.h"
-#include "store/check.h"
 
 #include <inttypes.h>
 
@@ -53,22 +52,21 @@ static void take_result(struct replay *replay)
     result->state_bytes = metrics.state_bytes;
 }
 
-int replay_shard(const char *directory, uint32_t shard, uint32_t shard_count,
-                 struct replay_result *result, struct errmsg *errmsg)
+int replay_shard(const struct store_tool *tool, uint32_t shard_count, struct replay_result *result,
+                 struct errmsg *errmsg)
 {
-    struct store_tool tool = {.directory = directory, .shard = shard};
     struct replay replay = {.result = result, .errmsg = errmsg};
     *result = (struct replay_result){0};
     int error = shard_open(&replay.shard);
     if (error != 0) return errmsg_set(errmsg, error, "out of memory");
-    error = shard_place(replay.shard, shard, shard_count);
+    error = shard_place(replay.shard, tool->shard, shard_count);
     if (error != 0) errmsg_set(errmsg, error, "out of memory");
-    if (error == 0) error = store_replay(&tool, load_block, fold, &replay, &replay.newest, errmsg);
+    if (error == 0) error = store_replay(tool, load_block, fold, &replay, &replay.newest, errmsg);
     /* What is of another place stands where it does not belong. */
     if (error == ERROR_REFUSED)
         error =
             errmsg_set(errmsg, ERROR_DAMAGED, "%.200s is not that of shard %" PRIu32 " of %" PRIu32,
-                       directory, shard, shard_count);
+                       tool->directory, tool->shard, shard_count);
     if (error == 0) take_result(&replay);
     shard_close(replay.shard);
     return error;
@@ -76,5 +74,6 @@ int replay_shard(const char *directory, uint32_t shard, uint32_t shard_count,
 
 int replay_directory(const char *directory, struct replay_result *result, struct errmsg *errmsg)
 {
-    return replay_shard(directory, 0, 1, result, errmsg);
+    struct store_tool tool = {.directory = directory};
+    return replay_shard(&tool, 1, result, errmsg);
 }

@@ -6,9 +6,7 @@
 #ifndef HOLDFAST_CLI_REPLAY_H
 #define HOLDFAST_CLI_REPLAY_H
 
-#include "base/error.h"
-
-#include <stdint.h>
+#include "store/check.h"
 
 struct replay_result {
     uint64_t seq;
@@ -24,10 +22,10 @@ struct replay_result {
     uint32_t epoch;
 };
 
-/* Of shard `shard` of `shard_count`, whose directory it is. ERROR_DAMAGED and the others of
+/* Of the tool's shard, one of `shard_count`; nothing is reported. ERROR_DAMAGED and the others of
    store/check.h; ERROR_IN_USE while a gateway runs on it. */
-int replay_shard(const char *directory, uint32_t shard, uint32_t shard_count,
-                 struct replay_result *result, struct errmsg *errmsg) MUST_USE;
+int replay_shard(const struct store_tool *tool, uint32_t shard_count, struct replay_result *result,
+                 struct errmsg *errmsg) MUST_USE;
 /* The same of the only one. */
 int replay_directory(const char *directory, struct replay_result *result,
                      struct errmsg *errmsg) MUST_USE;

@@ -67,11 +67,11 @@ static int add_row(void *context, uint64_t number, const struct snapshot_info *i
     return 0;
 }
 
-static int list_shard(const char *directory, uint32_t count, struct listing *listing)
+static int list_shard(const struct offline_state *state, struct listing *listing)
 {
     char path[FILE_PATH_MAX];
     struct errmsg errmsg = {{0}};
-    int code = offline_shard(&command_snapshot, directory, listing->shard, count, path);
+    int code = offline_shard(&command_snapshot, state, listing->shard, path);
     if (code != EXIT_DONE) return code;
     int error = snapshots_list(path, add_row, listing, &errmsg);
     return error == 0 ? EXIT_DONE : offline_failed(&command_snapshot, error, &errmsg);
@@ -80,11 +80,11 @@ static int list_shard(const char *directory, uint32_t count, struct listing *lis
 static int list_files(const char *directory, bool json)
 {
     struct listing listing = {.rows = json_array()};
-    uint32_t count = 0;
-    int code = offline_count(&command_snapshot, directory, &count);
-    listing.with_shard = count > 1;
-    for (; code == EXIT_DONE && listing.shard < count; listing.shard++)
-        code = list_shard(directory, count, &listing);
+    struct offline_state state;
+    int code = offline_look(&command_snapshot, directory, &state);
+    listing.with_shard = state.count > 1;
+    for (; code == EXIT_DONE && listing.shard < state.count; listing.shard++)
+        code = list_shard(&state, &listing);
     if (code == EXIT_DONE && json)
         rows_json(listing.rows);
     else if (code == EXIT_DONE)
@@ -142,19 +142,22 @@ static int inspect(const char *directory, const char *word, bool json)
 {
     struct snapshot_info info;
     struct inspection inspection = {0};
+    char path[FILE_PATH_MAX];
     struct errmsg errmsg = {{0}};
     char *end = NULL;
     uint64_t number = word == NULL ? 0 : strtoull(word, &end, 10);
     if (word != NULL && (*end != 0 || number == 0))
         return usage_error(&command_snapshot, "a snapshot's number is from 1, not \"%.40s\"", word);
-    uint32_t count;
-    int code = offline_count(&command_snapshot, directory, &count);
+    struct offline_state state;
+    int code = offline_look(&command_snapshot, directory, &state);
     if (code != EXIT_DONE) return code;
-    if (count > 1)
+    if (state.count > 1)
         return usage_error(&command_snapshot,
-                           "there are %u shards: name one, --data %.200s/shards/0", count,
+                           "there are %u shards: name one, --data %.200s/shards/0", state.count,
                            directory);
-    int error = snapshot_inspect(directory, number, &info, add_block, &inspection, &errmsg);
+    code = offline_shard(&command_snapshot, &state, 0, path);
+    if (code != EXIT_DONE) return code;
+    int error = snapshot_inspect(path, number, &info, add_block, &inspection, &errmsg);
     if (error != 0) return offline_failed(&command_snapshot, error, &errmsg);
     tell_inspection(&info, &inspection, json);
     return EXIT_DONE;

@@ -1,7 +1,6 @@
 #include "store/check.h"
 
 #include "store/layout.h"
-#include "store/repaired.h"
 #include "store/survey.h"
 
 #include <inttypes.h>
@@ -11,8 +10,7 @@ struct checking {
     const struct store_tool *tool;
     struct survey survey;
     struct manifest *manifest;
-    uint64_t snapshot_seq; /* of the newest that is whole */
-    uint64_t snapshot_lineage;
+    struct journal_position from; /* the newest snapshot that is whole */
     bool damaged;
 };
 
@@ -41,8 +39,7 @@ static int check_manifest(struct checking *checking, uint64_t number)
         damage(checking, errmsg.text);
         return 0;
     }
-    checking->snapshot_seq = info->seq;
-    checking->snapshot_lineage = info->lineage;
+    checking->from = (struct journal_position){info->seq, info->lineage, info->epoch};
     survey_tell(checking->tool, STORE_FINE,
                 "snapshots/manifest-%020" PRIu64 ": up to record %" PRIu64 ", %" PRIu32
                 " blocks of %" PRIu64 " bytes in all",
@@ -76,35 +73,6 @@ static void tell_segments(struct checking *checking, const struct survey_chain *
     }
 }
 
-/* The two halves of the state have to meet. */
-static void check_joint(struct checking *checking, const struct survey_chain *chain)
-{
-    struct errmsg errmsg;
-    uint64_t seq = checking->snapshot_seq;
-    const char *journal = checking->survey.journal;
-    uint64_t lineage = survey_lineage_at(chain, seq);
-    if (!chain->any && seq == 0) return;
-    if (chain->any && chain->first_seq > seq + 1)
-        errmsg_set(&errmsg, ERROR_DAMAGED,
-                   "%.200s: records %" PRIu64 " to %" PRIu64
-                   " are missing between the snapshot and the journal",
-                   journal, seq + 1, chain->first_seq - 1);
-    else if (chain->last_seq < seq)
-        errmsg_set(&errmsg, ERROR_DAMAGED,
-                   "%.200s: the journal ends at record %" PRIu64
-                   ", but there is a snapshot of record %" PRIu64,
-                   journal, chain->last_seq, seq);
-    else if (lineage != 0 && checking->snapshot_lineage != 0 &&
-             lineage != checking->snapshot_lineage)
-        errmsg_set(&errmsg, ERROR_DAMAGED,
-                   "%.200s: the journal has lineage %016" PRIx64 ", the snapshot %016" PRIx64
-                   ": they are of different gateways",
-                   journal, lineage, checking->snapshot_lineage);
-    else
-        return;
-    damage(checking, errmsg.text);
-}
-
 static void tell_end(struct checking *checking, const struct survey_chain *chain)
 {
     if (chain->damaged) {
@@ -117,28 +85,35 @@ static void tell_end(struct checking *checking, const struct survey_chain *chain
                 chain->end.segment->file.path, chain->end.offset);
 }
 
-static int check_journal(struct checking *checking)
+/* Where its beginning or its end is damaged, more cannot be said. */
+static int check_chain(struct checking *checking, struct joint *joint)
 {
     struct survey *survey = &checking->survey;
-    struct survey_chain chain = {0};
-    struct repaired note;
+    struct survey_chain chain;
+    struct segment *first =
+        list_empty(&survey->segments) ? NULL : LIST_FIRST(&survey->segments, struct segment, link);
+    int error = survey_chain(survey, checking->tool->shard, first, joint, &chain);
+    if (error != 0) return error;
+    tell_segments(checking, &chain);
+    if (survey->segments_damaged) damage(checking, survey->segments_errmsg.text);
+    tell_end(checking, &chain);
+    if (!survey->segments_damaged && !chain.damaged && chain.apart)
+        damage(checking, chain.apart_errmsg.text);
+    return 0;
+}
+
+static int check_journal(struct checking *checking)
+{
+    struct joint joint = {.from = checking->from,
+                          .journal = checking->survey.journal,
+                          .alone = checking->tool->savepoint};
     struct errmsg errmsg;
-    int error = repaired_load(&note, survey->journal, &errmsg);
+    int error = repaired_load(&joint.note, joint.journal, &errmsg);
     if (error == ERROR_DAMAGED)
         damage(checking, errmsg.text);
     else if (error != 0)
         return error;
-    if (!list_empty(&survey->segments)) {
-        error = survey_chain(survey, checking->tool->shard,
-                             LIST_FIRST(&survey->segments, struct segment, link), &chain);
-        if (error != 0) return error;
-        tell_segments(checking, &chain);
-    }
-    if (survey->segments_damaged) damage(checking, survey->segments_errmsg.text);
-    tell_end(checking, &chain);
-    bool fresh = note.there && !chain.any && note.next_seq == checking->snapshot_seq + 1;
-    if (!survey->segments_damaged && !chain.damaged && !fresh) check_joint(checking, &chain);
-    return 0;
+    return check_chain(checking, &joint);
 }
 
 int store_check(const struct store_tool *tool, struct errmsg *errmsg)
@@ -155,8 +130,8 @@ int store_check(const struct store_tool *tool, struct errmsg *errmsg)
         if (error != 0)
             errmsg_set(errmsg, error, "%.200s: %s", tool->directory, error_text(error));
         else if (checking.damaged)
-            error = errmsg_set(errmsg, ERROR_DAMAGED, "%.200s is damaged: see `holdfast repair`",
-                               tool->directory);
+            error = errmsg_set(errmsg, ERROR_DAMAGED, "%.200s is damaged%s", tool->directory,
+                               tool->savepoint ? "" : ": see `holdfast repair`");
     }
     free(checking.manifest);
     return error;

@@ -28,6 +28,7 @@ struct store_tool {
     uint32_t shard;
     store_report *report;
     void *context;
+    bool savepoint; /* a shard of one: a snapshot, and no journal */
 };
 
 /* Reads every byte that counts and verifies every checksum. 0: all is well. ERROR_DAMAGED:
@@ -48,8 +49,8 @@ int store_repair(const struct store_tool *tool, bool accept_loss, struct errmsg 
  * Gives what recovery would load and fold, and changes nothing: every block of the newest snapshot,
  * globals first, then each run of records that holds some after it, in order. The first run may
  * begin at or before newest->seq, as in journal_replay. *newest is set before the first call; its
- * seq is 0 when there is no snapshot. A callback that gives back nonzero stops, and has set errmsg.
- * Errors as store_check, but the first one ends it.
+ * seq is 0 when there is no snapshot. records NULL: nobody wants them. A callback that gives back
+ * nonzero stops, and has set errmsg. Errors as store_check, but the first one ends it.
  */
 int store_replay(const struct store_tool *tool, snapshot_block *block, journal_replay *records,
                  void *context, struct snapshot_info *newest, struct errmsg *errmsg) MUST_USE;

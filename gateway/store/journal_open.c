@@ -2,22 +2,20 @@
 #include "store/journal_state.h"
 
 #include "base/check.h"
+#include "store/joint.h"
 #include "store/layout.h"
-#include "store/repaired.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 
 enum { REWRITE_SIZE = 64 << 10 /* bytes at once; a multiple of FILE_BLOCK */ };
 
 struct recovery {
     struct journal *journal;
-    struct journal_position from;
     uint64_t new_lineage;
     journal_replay *replay;
     void *context;
     struct scan scan;
-    struct repaired repaired;
+    struct joint joint;
     struct buffer open_record;
     struct errmsg *errmsg;
 };
@@ -65,82 +63,6 @@ static int load(struct journal *journal, struct errmsg *errmsg)
                               FILE_WRITE | FILE_DIRECT, errmsg);
     if (error == 0) error = directory_list(journal->directory, note_file, journal, errmsg);
     return error != 0 ? error : check_spares(journal, errmsg);
-}
-
-/* The journal must go on where the snapshot ends. */
-static int check_joint(struct recovery *recovery, const struct scan_run *run)
-{
-    const struct journal_position *from = &recovery->from;
-    const struct scan_place *end = &recovery->scan.end;
-    if (recovery->scan.runs > 1) return 0;
-    if (run->first_seq > from->seq + 1)
-        return errmsg_set(recovery->errmsg, ERROR_DAMAGED,
-                          "%.180s at offset %" PRIu64 ": up to here is record %" PRIu64
-                          "; records %" PRIu64 " to %" PRIu64
-                          " are missing between the snapshot and the journal",
-                          end->segment->file.path, end->offset, run->first_seq, from->seq + 1,
-                          run->first_seq - 1);
-    return 0;
-}
-
-static int check_lineage(struct recovery *recovery, const struct scan_run *run)
-{
-    const struct journal_position *from = &recovery->from;
-    uint64_t end = run->first_seq + run->count;
-    bool covers = run->first_seq <= from->seq && from->seq < end;
-    if (from->lineage == 0 || !covers || run->lineage == from->lineage) return 0;
-    return errmsg_set(recovery->errmsg, ERROR_DAMAGED,
-                      "%.180s at offset %" PRIu64 ": the journal up to here has lineage %016" PRIx64
-                      ", the snapshot %016" PRIx64 ": they are of different gateways",
-                      recovery->scan.end.segment->file.path, recovery->scan.end.offset,
-                      run->lineage, from->lineage);
-}
-
-static int give(struct recovery *recovery, const struct scan_run *run)
-{
-    int error = check_joint(recovery, run);
-    if (error == 0) error = check_lineage(recovery, run);
-    if (error != 0) return error;
-    if (run->count == 0 || run->first_seq + run->count - 1 <= recovery->from.seq) return 0;
-    if (recovery->replay == NULL) return 0;
-    return recovery->replay(recovery->context, run->records, run->first_seq, run->count, run->epoch,
-                            run->lineage);
-}
-
-static int check_end(struct recovery *recovery)
-{
-    const struct scan_place *end = &recovery->scan.end;
-    uint64_t from = recovery->from.seq;
-    const char *directory = recovery->journal->directory;
-    if (from == 0 || end->next_seq > from) return 0;
-    if (end->next_seq == 0 && recovery->repaired.there && recovery->repaired.next_seq == from + 1)
-        return 0; /* that is how a repair left it */
-    if (end->next_seq == 0)
-        return errmsg_set(
-            recovery->errmsg, ERROR_DAMAGED,
-            "%.200s at offset %" PRIu64 ": the journal is missing or has no record, but there is a "
-            "snapshot of record %" PRIu64,
-            end->segment == NULL ? directory : end->segment->file.path, end->offset, from);
-    return errmsg_set(recovery->errmsg, ERROR_DAMAGED,
-                      "%.200s at offset %" PRIu64 ": the journal ends here at record %" PRIu64
-                      ", but there is a snapshot of record %" PRIu64,
-                      end->segment->file.path, end->offset, end->next_seq - 1, from);
-}
-
-static int read_all(struct recovery *recovery)
-{
-    struct scan *scan = &recovery->scan;
-    struct scan_find proof;
-    for (;;) {
-        struct scan_run run;
-        int found = scan_next(scan, &run, recovery->errmsg);
-        if (found < 0) return found;
-        if (found == SCAN_END) break;
-        int error = found == SCAN_RUN ? give(recovery, &run) : 0;
-        if (error != 0) return error;
-    }
-    int error = scan_verdict(scan, &proof, recovery->errmsg);
-    return error != 0 ? error : check_end(recovery);
 }
 
 /* Writes what is there once more. */
@@ -203,7 +125,7 @@ static int go_to_end(struct recovery *recovery)
     }
     journal->previous_crc = end->crc;
     journal->next_seq = end->next_seq;
-    if (end->next_seq == 0) journal->next_seq = recovery->from.seq + 1;
+    if (end->next_seq == 0) journal->next_seq = recovery->joint.from.seq + 1;
     journal->reserved = end->offset;
     prepare_count_room(journal);
     return stream_start(&journal->stream, &journal->current->file, end->offset, recovery->errmsg);
@@ -212,9 +134,9 @@ static int go_to_end(struct recovery *recovery)
 static int start_empty(struct recovery *recovery)
 {
     struct journal *journal = recovery->journal;
-    bool repaired = recovery->repaired.there;
-    journal->start_number = repaired ? recovery->repaired.number : 1;
-    journal->start_base = repaired ? recovery->repaired.base : 0;
+    bool repaired = recovery->joint.note.there;
+    journal->start_number = repaired ? recovery->joint.note.number : 1;
+    journal->start_base = repaired ? recovery->joint.note.base : 0;
     int error = prepare_segment(journal, recovery->errmsg);
     if (error != 0) return error;
     recovery->scan.end.segment = LIST_FIRST(&journal->segments, struct segment, link);
@@ -241,12 +163,12 @@ static void choose_identity(struct recovery *recovery)
     struct journal *journal = recovery->journal;
     const struct scan_place *end = &recovery->scan.end;
     uint32_t last = end->epoch;
-    if (last < recovery->from.epoch) last = recovery->from.epoch;
-    if (last < recovery->repaired.epoch) last = recovery->repaired.epoch;
+    if (last < recovery->joint.from.epoch) last = recovery->joint.from.epoch;
+    if (last < recovery->joint.note.epoch) last = recovery->joint.note.epoch;
     CHECK(last < UINT32_MAX);
     journal->epoch = last + 1;
     /* Outside systems have seen what a repair cut off: to them this is another gateway. */
-    bool fresh = end->epoch == 0 || recovery->repaired.new_lineage;
+    bool fresh = end->epoch == 0 || recovery->joint.note.new_lineage;
     journal->lineage = fresh ? recovery->new_lineage : end->lineage;
 }
 
@@ -297,12 +219,14 @@ static int recover(struct recovery *recovery)
     struct journal *journal = recovery->journal;
     int error = scan_init(&recovery->scan, &journal->segments, journal->options.shard);
     if (error == 0)
-        error = repaired_load(&recovery->repaired, journal->directory, recovery->errmsg);
-    if (error == 0) error = read_all(recovery);
+        error = repaired_load(&recovery->joint.note, journal->directory, recovery->errmsg);
+    if (error == 0)
+        error = joint_read(&recovery->joint, &recovery->scan, recovery->replay, recovery->context,
+                           recovery->errmsg);
     if (error == 0)
         error = list_empty(&journal->segments) ? start_empty(recovery) : go_to_end(recovery);
     if (error == 0) error = start_epoch(recovery);
-    if (error == 0 && recovery->repaired.there)
+    if (error == 0 && recovery->joint.note.there)
         error = repaired_remove(journal->directory, recovery->errmsg);
     scan_close(&recovery->scan);
     return error;
@@ -320,7 +244,7 @@ int journal_open(struct journal **opened, const struct journal_options *options,
                  struct errmsg *errmsg)
 {
     struct journal *journal;
-    struct recovery recovery = {.from = from,
+    struct recovery recovery = {.joint = {.from = from},
                                 .new_lineage = new_lineage,
                                 .replay = replay,
                                 .context = context,
@@ -330,6 +254,7 @@ int journal_open(struct journal **opened, const struct journal_options *options,
     if (error != 0) return errmsg_set(errmsg, error, "%s", error_text(error));
     journal->options.segment_size = segment_size(options->segment_size);
     recovery.journal = journal;
+    recovery.joint.journal = journal->directory;
     buffer_init(&recovery.open_record);
     error = load(journal, errmsg);
     if (error == 0) error = recover(&recovery);

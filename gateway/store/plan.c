@@ -97,7 +97,7 @@ static int consider_part(struct planning *planning)
     while (link != &survey->segments) {
         struct survey_chain chain;
         struct segment *from = CONTAINER_OF(link, struct segment, link);
-        int error = survey_chain(survey, planning->tool->shard, from, &chain);
+        int error = survey_chain(survey, planning->tool->shard, from, NULL, &chain);
         if (error != 0) return error;
         consider(planning, from, &chain);
         if (!chain.damaged) return 0;

@@ -1,6 +1,7 @@
 /* The state of a data directory, read out as recovery reads it, by somebody who only looks. */
 #include "store/check.h"
 
+#include "store/joint.h"
 #include "store/layout.h"
 #include "store/survey.h"
 
@@ -11,7 +12,7 @@ struct replay {
     snapshot_block *block;
     journal_replay *records;
     void *context;
-    uint64_t snapshot_seq;
+    struct journal_position from; /* the snapshot */
     struct errmsg *errmsg;
 };
 
@@ -42,32 +43,23 @@ static int give_snapshot(struct replay *replay, struct snapshot_info *newest)
                               manifest, replay->errmsg);
     if (error == 0) {
         *newest = manifest->info;
-        replay->snapshot_seq = newest->seq;
+        replay->from = (struct journal_position){newest->seq, newest->lineage, newest->epoch};
         error = give_blocks(replay, manifest);
     }
     free(manifest);
     return error;
 }
 
-static int give_run(struct replay *replay, const struct scan_run *run)
-{
-    if (run->count == 0 || run->first_seq + run->count - 1 <= replay->snapshot_seq) return 0;
-    return replay->records(replay->context, run->records, run->first_seq, run->count, run->epoch,
-                           run->lineage);
-}
-
-static int give_journal(struct replay *replay, uint32_t shard)
+static int give_journal(struct replay *replay, const struct store_tool *tool)
 {
     struct scan scan;
-    struct scan_run run;
-    struct scan_find proof;
-    int error = scan_init(&scan, &replay->survey.segments, shard);
-    while (error == 0) {
-        int found = scan_next(&scan, &run, replay->errmsg);
-        if (found == SCAN_END) break;
-        error = found < 0 ? found : found == SCAN_RUN ? give_run(replay, &run) : 0;
-    }
-    if (error == 0) error = scan_verdict(&scan, &proof, replay->errmsg);
+    struct joint joint = {
+        .from = replay->from, .journal = replay->survey.journal, .alone = tool->savepoint};
+    int error = repaired_load(&joint.note, joint.journal, replay->errmsg);
+    if (error != 0) return error;
+    error = scan_init(&scan, &replay->survey.segments, tool->shard);
+    if (error == 0)
+        error = joint_read(&joint, &scan, replay->records, replay->context, replay->errmsg);
     scan_close(&scan);
     return error;
 }
@@ -82,7 +74,7 @@ static int give_all(struct replay *replay, const struct store_tool *tool,
         error = ERROR_DAMAGED;
     }
     if (error == 0) error = give_snapshot(replay, newest);
-    return error != 0 ? error : give_journal(replay, tool->shard);
+    return error != 0 ? error : give_journal(replay, tool);
 }
 
 int store_replay(const struct store_tool *tool, snapshot_block *block, journal_replay *records,

@@ -131,7 +131,7 @@ uint64_t survey_lineage_at(const struct survey_chain *chain, uint64_t seq)
     return lineage;
 }
 
-static int read_chain(struct scan *scan, struct survey_chain *chain)
+static int read_chain(struct scan *scan, struct joint *joint, struct survey_chain *chain)
 {
     for (;;) {
         struct scan_run run;
@@ -141,6 +141,8 @@ static int read_chain(struct scan *scan, struct survey_chain *chain)
         chain->any = true;
         note_lineage(chain, &run);
         chain->last_seq = run.first_seq + run.count - 1;
+        if (joint != NULL && !chain->apart)
+            chain->apart = joint_take(joint, scan, &run, &chain->apart_errmsg) != 0;
     }
 }
 
@@ -154,7 +156,7 @@ static void take_headless_end(const struct scan *scan, struct survey_chain *chai
     chain->last_seq = scan->end.next_seq - 1;
 }
 
-int survey_chain(struct survey *survey, uint32_t shard, struct segment *from,
+int survey_chain(struct survey *survey, uint32_t shard, struct segment *from, struct joint *joint,
                  struct survey_chain *chain)
 {
     struct scan scan;
@@ -163,8 +165,10 @@ int survey_chain(struct survey *survey, uint32_t shard, struct segment *from,
     int error = scan_init(&scan, &survey->segments, shard);
     if (error == 0) {
         scan_start_at(&scan, from);
-        error = read_chain(&scan, chain);
+        error = read_chain(&scan, joint, chain);
         take_headless_end(&scan, chain);
+        if (joint != NULL && !chain->apart)
+            chain->apart = joint_end(joint, &scan, &chain->apart_errmsg) != 0;
         if (error == 0) error = scan_verdict(&scan, &proof, &chain->errmsg);
         chain->end = scan.end;
         chain->at = scan.at;

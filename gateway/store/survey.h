@@ -3,8 +3,8 @@
 #define HOLDFAST_STORE_SURVEY_H
 
 #include "store/check.h"
+#include "store/joint.h"
 #include "store/manifest.h"
-#include "store/scan.h"
 #include "store/snapshot_state.h"
 
 enum { SURVEY_LINEAGES_MAX = 16 };
@@ -24,6 +24,8 @@ struct survey_chain {
     } lineages[SURVEY_LINEAGES_MAX]; /* oldest first; of more than that, the newest are left out */
     size_t lineage_count;
     struct errmsg errmsg;
+    bool apart; /* it does not meet the snapshot that the joint is of */
+    struct errmsg apart_errmsg;
 };
 
 struct survey {
@@ -49,8 +51,9 @@ void survey_close(struct survey *survey);
 /* Looks at the part of the journal behind the bad segment instead. */
 int survey_next_part(struct survey *survey, const struct store_tool *tool,
                      struct errmsg *errmsg) MUST_USE;
-/* A read that fails counts as damage. ERROR_MEMORY. */
-int survey_chain(struct survey *survey, uint32_t shard, struct segment *from,
+/* From NULL: there is no segment. A read that fails counts as damage. The joint may be NULL.
+ * ERROR_MEMORY. */
+int survey_chain(struct survey *survey, uint32_t shard, struct segment *from, struct joint *joint,
                  struct survey_chain *chain) MUST_USE;
 /* Of the run that holds a record; 0: the chain does not hold it. */
 uint64_t survey_lineage_at(const struct survey_chain *chain, uint64_t seq);
