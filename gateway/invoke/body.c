@@ -1,6 +1,7 @@
 /* See body.h. */
 #include "invoke/body.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <zlib.h>
 
@@ -10,7 +11,10 @@ enum {
        payload_max_bytes. The first so many bytes may be anything. */
     INFLATE_RATIO_MAX = 200,
     INFLATE_FREE = 1024 * 1024,
-    COPY_KEPT_MAX = 64 * 1024 /* a larger buffer is given back after its answer */
+    COPY_KEPT_MAX = 64 * 1024, /* a larger buffer is given back after its answer */
+    /* A body beyond this is given room for all that it may become. Moving it again and again while
+       it grows would make turns of many milliseconds; memory that is not written costs nothing. */
+    LARGE = 256 * 1024,
 };
 
 struct inflater {
@@ -22,6 +26,7 @@ void body_init(struct body *body)
 {
     *body = (struct body){0};
     buffer_init(&body->copy);
+    buffer_init(&body->packed);
 }
 
 void body_close(struct body *body)
@@ -29,14 +34,18 @@ void body_close(struct body *body)
     if (body->inflater != NULL && body->inflater->ready) inflateEnd(&body->inflater->stream);
     free(body->inflater);
     buffer_close(&body->copy);
+    buffer_close(&body->packed);
     body_init(body);
 }
 
 void body_begin(struct body *body, size_t bytes_max)
 {
     if (body->copy.capacity > COPY_KEPT_MAX) buffer_close(&body->copy);
+    if (body->packed.capacity > COPY_KEPT_MAX) buffer_close(&body->packed);
     buffer_clear(&body->copy);
+    buffer_clear(&body->packed);
     body->bytes = SPAN_EMPTY;
+    body->length = 0;
     body->coding = BODY_PLAIN;
     body->bytes_max = bytes_max;
     body->excerpt = false;
@@ -60,6 +69,28 @@ static int inflate_begin(struct body *body, uint8_t first)
     return 0;
 }
 
+size_t body_held(const struct body *body)
+{
+    return body->copy.size + body->packed.size;
+}
+
+/* For `more` bytes, and when the buffer becomes large for all of `most`. */
+static int make_room(struct buffer *buffer, size_t more, size_t most)
+{
+    bool large = buffer->size + more > LARGE && buffer->capacity < most;
+    return buffer_reserve(buffer, large && most - buffer->size > more ? most - buffer->size : more);
+}
+
+/* As it was sent, to be copied. */
+static int keep(struct body *body, struct buffer *buffer, struct span piece)
+{
+    size_t most = body->bytes_max;
+    if (body->length > 0 && body->length < most) most = (size_t)body->length;
+    if (make_room(buffer, piece.size, most) != 0) return ERROR_MEMORY;
+    buffer_append(buffer, piece);
+    return 0;
+}
+
 /* One run of inflate into the copy. Asks for at most one byte more than may come. */
 static int inflate_step(struct body *body)
 {
@@ -67,7 +98,7 @@ static int inflate_step(struct body *body)
     size_t max = body->excerpt ? body->excerpt_max : body->bytes_max;
     size_t room = max - body->copy.size + 1;
     if (room > INFLATE_STEP) room = INFLATE_STEP;
-    if (buffer_reserve(&body->copy, room) != 0) return ERROR_MEMORY;
+    if (make_room(&body->copy, room, max) != 0) return ERROR_MEMORY;
     stream->next_out = body->copy.at + body->copy.size;
     stream->avail_out = (uInt)room;
     int result = inflate(stream, Z_NO_FLUSH);
@@ -85,20 +116,15 @@ static int inflate_step(struct body *body)
     return 0;
 }
 
-static int inflate_add(struct body *body, struct span piece)
+/* The beginning of a body that is no result, for people: never much. What comes then is nothing. */
+static int inflate_excerpt(struct body *body, struct span piece)
 {
     int error = body->inflating ? 0 : inflate_begin(body, piece.at[0]);
     if (error != 0) return error;
     z_stream *stream = &body->inflater->stream;
     stream->next_in = (Bytef *)(uintptr_t)piece.at;
     stream->avail_in = (uInt)piece.size;
-    do {
-        if (body->complete) { /* bytes after the end */
-            error = body->excerpt ? 0 : ERROR_MALFORMED;
-            break;
-        }
-        error = inflate_step(body);
-    } while (error == 0 && (stream->avail_in > 0 || (stream->avail_out == 0 && !body->complete)));
+    while (error == 0 && !body->complete && stream->avail_in > 0) error = inflate_step(body);
     body->bytes = buffer_span(&body->copy);
     return error;
 }
@@ -109,7 +135,8 @@ int body_add(struct body *body, struct span piece, bool last)
     if (piece.size > body->bytes_max - body->sent) return ERROR_TOO_LARGE;
     bool first = body->sent == 0;
     body->sent += piece.size;
-    if (body->coding != BODY_PLAIN) return inflate_add(body, piece);
+    if (body->coding != BODY_PLAIN)
+        return body->excerpt ? inflate_excerpt(body, piece) : keep(body, &body->packed, piece);
     if (body->excerpt) {
         size_t room = body->excerpt_max - body->copy.size;
         if (piece.size > room) piece.size = room;
@@ -117,12 +144,49 @@ int body_add(struct body *body, struct span piece, bool last)
         body->bytes = piece;
         return 0;
     }
-    buffer_append(&body->copy, piece);
+    int error = keep(body, &body->copy, piece);
     body->bytes = buffer_span(&body->copy);
-    return body->copy.failed ? ERROR_MEMORY : 0;
+    return error;
+}
+
+/* What is left of the packed bytes, into the stream. */
+static size_t feed(struct body *body)
+{
+    z_stream *stream = &body->inflater->stream;
+    struct span left = span_from(buffer_span(&body->packed), stream->total_in);
+    stream->next_in = (Bytef *)(uintptr_t)left.at;
+    stream->avail_in = left.size > UINT_MAX ? UINT_MAX : (uInt)left.size;
+    return left.size;
+}
+
+/* `*done` at the stream's end, which has to be the end of the bytes as well. */
+static int unpack_step(struct body *body, bool *done)
+{
+    size_t left = feed(body);
+    int error = inflate_step(body);
+    if (error != 0) return error;
+    const z_stream *stream = &body->inflater->stream;
+    *done = body->complete;
+    if (body->complete) return stream->total_in == body->packed.size ? 0 : ERROR_MALFORMED;
+    /* It could have gone on, and there is nothing. */
+    return left == 0 && stream->avail_out > 0 ? ERROR_MALFORMED : 0;
+}
+
+int body_unpack(struct body *body, size_t most, bool *done)
+{
+    *done = body->packed.size == 0;
+    if (*done) return 0;
+    int error = body->inflating ? 0 : inflate_begin(body, body->packed.at[0]);
+    size_t until = body->copy.size + most;
+    while (error == 0 && !*done && body->copy.size < until) error = unpack_step(body, done);
+    body->bytes = buffer_span(&body->copy);
+    return error;
 }
 
 int body_end(struct body *body)
 {
-    return body->inflating && !body->complete && !body->excerpt ? ERROR_MALFORMED : 0;
+    bool done = false;
+    int error = 0;
+    while (error == 0 && !done) error = body_unpack(body, INFLATE_FREE, &done);
+    return error;
 }

@@ -1,6 +1,7 @@
 /*
  * Collects the body of one answer: bounded as sent and as decompressed. A body that arrives in one
- * piece is not copied.
+ * piece is not copied. A compressed one is kept as it was sent until it is whole, and then unpacked
+ * bit by bit: a few bytes may stand for megabytes, and others wait meanwhile.
  */
 #ifndef HOLDFAST_INVOKE_BODY_H
 #define HOLDFAST_INVOKE_BODY_H
@@ -19,8 +20,10 @@ struct body {
     size_t bytes_max; /* as sent, and again as decompressed */
     bool excerpt;     /* keep only the first excerpt_max bytes, for people; more is no error */
     size_t excerpt_max;
-    size_t sent; /* bytes as sent so far */
+    size_t sent;     /* bytes as sent so far */
+    uint64_t length; /* as announced, or 0 */
     struct buffer copy;
+    struct buffer packed;      /* compressed, as sent */
     struct inflater *inflater; /* made for the first compressed body, then kept */
     bool inflating;            /* has seen its first byte */
     bool complete;             /* the compressed stream has ended */
@@ -30,14 +33,21 @@ void body_init(struct body *body);
 void body_close(struct body *body);
 void body_begin(struct body *body, size_t bytes_max);
 
+/* Bytes of memory that are in use. */
+size_t body_held(const struct body *body);
+
 /*
  * The next piece; `last` when it is known to be all: then `bytes` may point into it, and the piece
- * must stay valid until the body has been used. ERROR_TOO_LARGE, ERROR_MALFORMED (compression),
- * ERROR_MEMORY.
+ * must stay valid until the body has been used. ERROR_TOO_LARGE, ERROR_MEMORY.
  */
 int body_add(struct body *body, struct span piece, bool last) MUST_USE;
 
-/* No more will come. ERROR_MALFORMED when the compressed stream has not ended. */
+/*
+ * No more will come: unpacks about `most` bytes of what is compressed; `*done` when that was all,
+ * or there is none. ERROR_TOO_LARGE, ERROR_MALFORMED (or its end is missing), ERROR_MEMORY.
+ */
+int body_unpack(struct body *body, size_t most, bool *done) MUST_USE;
+/* All of it at once. */
 int body_end(struct body *body) MUST_USE;
 
 #endif

@@ -10,7 +10,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { BODY_KEPT_MAX = 64 * 1024 };
+enum {
+    BODY_KEPT_MAX = 64 * 1024,
+    UNPACK_STEP = 32 * 1024, /* bytes */
+    UNPACK_WORK = 4,         /* what one of them costs more than one that is read */
+    TOLD_WORK = 4096,        /* an outcome and the call that comes of it, in bytes: see share.c */
+};
 
 static struct call *call_take(struct invoke *invoke)
 {
@@ -62,6 +67,7 @@ static void call_recycle(struct call *call)
     struct invoke *invoke = call->invoke;
     CHECK(call->place == CALL_ENDED);
     call->place = CALL_FREE;
+    crowd_left(call);
     if (invoke->free_call_count >= CALLS_KEPT_MAX) {
         call_free(call);
         return;
@@ -78,7 +84,6 @@ static void call_end(struct call *call)
     list_remove(&call->link);
     call->place = CALL_ENDED;
     call->connection = NULL;
-    crowd_left(call);
     endpoint_unwatch(call->endpoint, call);
 }
 
@@ -90,13 +95,21 @@ void call_fail(struct call *call, enum outcome outcome, const char *format, ...)
     va_end(arguments);
     call->outcome = outcome;
     call_end(call);
+    crowd_left(call);
     list_append(&call->invoke->failed, &call->link);
     invoke_soon(call->invoke);
+}
+
+/* It is about to be handed over, and its memory to be given back. */
+static void count_work(struct call *call)
+{
+    share_take(call->invoke, TOLD_WORK + body_held(&call->answer.body));
 }
 
 static void tell_answer(struct call *call)
 {
     struct invoke *invoke = call->invoke;
+    count_work(call);
     struct shard_event event = {.kind = EVENT_RESPONSE};
     event.response.flight = call->invocation->flight;
     if (call->body_error != 0)
@@ -107,24 +120,48 @@ static void tell_answer(struct call *call)
     call_recycle(call);
 }
 
+static bool has_packed(const struct call *call)
+{
+    return call->body_error == 0 && call->answer.body.packed.size > 0;
+}
+
 void call_answered(struct call *call, int body_error)
 {
-    call_end(call);
     call->body_error = body_error;
+    if (has_packed(call)) {
+        call_answered_later(call, body_error);
+        return;
+    }
+    call_end(call);
     tell_answer(call);
 }
 
 void call_answered_later(struct call *call, int body_error)
 {
+    struct invoke *invoke = call->invoke;
     call_end(call);
     call->body_error = body_error;
-    list_append(&call->invoke->answered, &call->link);
-    invoke_soon(call->invoke);
+    list_append(has_packed(call) ? &invoke->packed : &invoke->answered, &call->link);
+    invoke_soon(invoke);
+}
+
+/* One after the other: so only one of them takes its full size at a time. */
+static void unpack(struct invoke *invoke)
+{
+    struct call *call = LIST_FIRST(&invoke->packed, struct call, link);
+    bool done = false;
+    call->body_error = body_unpack(&call->answer.body, UNPACK_STEP, &done);
+    crowd_grew(call);
+    share_take(invoke, UNPACK_STEP * UNPACK_WORK);
+    if (!done && call->body_error == 0) return;
+    list_remove(&call->link);
+    tell_answer(call);
 }
 
 static void tell_failure(struct call *call)
 {
     struct invoke *invoke = call->invoke;
+    count_work(call);
     struct shard_event event = {.kind = EVENT_RESPONSE};
     event.response.flight = call->invocation->flight;
     event.response.outcome = call->outcome;
@@ -147,24 +184,29 @@ static void tell_starved(struct invoke *invoke)
 
 /* Each outcome may lead to new calls, which may fail at once: only those that are there now are
  * told. */
+static void tell_failures(struct invoke *invoke)
+{
+    const struct list *last = invoke->failed.prev;
+    bool more = !list_empty(&invoke->failed);
+    while (more) {
+        struct call *call = LIST_FIRST(&invoke->failed, struct call, link);
+        more = &call->link != last;
+        list_remove(&call->link);
+        tell_failure(call);
+        if (share_spent(invoke)) return;
+    }
+}
+
 void calls_tell(struct invoke *invoke)
 {
-    struct list now;
-    list_init(&now);
     for (size_t i = invoke->starved_count; i > 0; i--) tell_starved(invoke);
-    while (!list_empty(&invoke->answered)) {
+    while (!list_empty(&invoke->answered) && !share_spent(invoke)) {
         struct call *call = LIST_FIRST(&invoke->answered, struct call, link);
         list_remove(&call->link);
         tell_answer(call);
     }
-    while (!list_empty(&invoke->failed)) {
-        struct list *link = invoke->failed.next;
-        list_remove(link);
-        list_append(&now, link);
-    }
-    while (!list_empty(&now)) {
-        struct call *call = LIST_FIRST(&now, struct call, link);
-        list_remove(&call->link);
-        tell_failure(call);
-    }
+    /* Some of each, however many others there are. */
+    tell_failures(invoke);
+    if (!list_empty(&invoke->packed)) unpack(invoke);
+    while (!list_empty(&invoke->packed) && !share_spent(invoke)) unpack(invoke);
 }

@@ -13,7 +13,7 @@ struct connection;
 
 enum call_place {
     CALL_FREE,
-    CALL_NEW,
+    CALL_NEW,      /* has not begun */
     CALL_WAITING,  /* for a connection, in its origin's line */
     CALL_RETRYING, /* for a connection of its own */
     CALL_SENT,     /* on a connection */
@@ -55,13 +55,14 @@ struct call *call_new(struct invoke *invoke, const struct shard_invocation *invo
 void call_fail(struct call *call, enum outcome outcome, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /*
- * The answer is complete, or its body failed with `body_error`: tells the outcome at once. That may
- * run any code of the room's user: nothing of the room may be touched afterwards.
+ * The answer is complete, or its body failed with `body_error`: tells the outcome at once, unless
+ * it has to be unpacked. That may run any code of the room's user: nothing of the room may be
+ * touched afterwards.
  */
 void call_answered(struct call *call, int body_error);
 /* The same at the end of the turn. */
 void call_answered_later(struct call *call, int body_error);
-/* Tells what was put off. */
+/* Tells what was put off, as much as fits into the turn. */
 void calls_tell(struct invoke *invoke);
 /* Frees one of any place, without an outcome. */
 void call_free(struct call *call);

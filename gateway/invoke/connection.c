@@ -30,6 +30,7 @@ void connection_open(struct origin *origin, struct call *call)
     connection->watch.fd = -1;
     connection->watch.ready = connection_ready;
     list_init(&connection->link);
+    list_init(&connection->turn);
     list_init(&connection->dirty);
     list_init(&connection->resolve.link);
     buffer_init(&connection->out);
@@ -45,6 +46,7 @@ void connection_free(struct connection *connection)
     struct invoke *invoke = room_of(connection);
     list_remove(&connection->link);
     list_remove(&connection->dirty);
+    list_remove(&connection->turn);
     resolve_cancel(&connection->resolve);
     loop_timer_clear(invoke->loop, &connection->timer);
     if (connection->h2 != NULL) h2_close(connection);
@@ -114,6 +116,18 @@ static void idle_ready(struct connection *connection)
         connection_want(connection, false);
     else
         connection_close(connection);
+}
+
+void connection_read(struct connection *connection)
+{
+    switch (connection->state) {
+    case CONNECTION_RESOLVING:
+    case CONNECTION_CONNECTING:
+    case CONNECTION_SECURING: return;
+    case CONNECTION_IDLE: idle_ready(connection); return;
+    case CONNECTION_BUSY: exchange_read(connection); return;
+    case CONNECTION_SHARED: h2_read(connection); return;
+    }
 }
 
 void connection_ready(struct loop_watch *watch, uint32_t events)

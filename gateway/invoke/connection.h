@@ -22,6 +22,7 @@ enum connection_state {
 
 struct connection {
     struct list link; /* in one of its origin's lists */
+    struct list turn; /* among those that wait for their turn to be read, see share.c */
     struct origin *origin;
     enum connection_state state;
     struct stream stream;
@@ -55,6 +56,8 @@ void connection_free(struct connection *connection);
 
 /* The watch's callback; h2 or HTTP/1 as the state says. */
 void connection_ready(struct loop_watch *watch, uint32_t events);
+/* What its watch is told when there is something to read, once its turn has come. */
+void connection_read(struct connection *connection);
 /* Waits for what the stream and the unsent bytes need. */
 void connection_want(struct connection *connection, bool write);
 /* Sends what is left over. False: the connection takes no more. */

@@ -6,7 +6,7 @@
 void crowd_grew(struct call *call)
 {
     struct invoke *invoke = call->invoke;
-    size_t now = call->answer.body.copy.capacity;
+    size_t now = body_held(&call->answer.body);
     invoke->held += now - call->held;
     call->held = now;
     if (invoke->held > invoke->held_max) invoke_soon(invoke);

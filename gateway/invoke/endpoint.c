@@ -6,6 +6,8 @@
 
 #include <stdlib.h>
 
+enum { EXPIRED_WORK = 16 * 1024 /* to give up a call, in bytes: see share.c */ };
+
 #define TIME_MS_MAX (INT64_C(366) * 86400 * 1000)
 
 /* -- Time -- */
@@ -21,6 +23,11 @@ static void deadline_expired(struct loop_timer *timer)
             return;
         }
         origin_call_expired(call);
+        share_take(endpoint->invoke, EXPIRED_WORK);
+        if (share_spent(endpoint->invoke)) {
+            loop_timer_set(loop, timer, loop_now_us(loop));
+            return;
+        }
     }
 }
 

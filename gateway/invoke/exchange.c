@@ -107,6 +107,7 @@ static int head_read(const struct connection *connection, struct answer *answer)
 {
     const struct http1 *http1 = &connection->http1;
     answer_head(answer);
+    answer->body.length = http1->has_length ? http1->left : 0;
     bool too_long = http1->has_length && http1->left > answer->body.bytes_max;
     return too_long && answer_is_result(answer) ? ERROR_TOO_LARGE : 0;
 }
@@ -126,10 +127,7 @@ static void exchange_take(struct connection *connection, struct span input)
             error = body_add(&answer->body, piece, last);
             crowd_grew(connection->call);
             break;
-        case HTTP1_END:
-            error = body_end(&answer->body);
-            exchange_end(connection, input.size == 0 && error == 0, error);
-            return;
+        case HTTP1_END: exchange_end(connection, input.size == 0, 0); return;
         case HTTP1_BAD: {
             char why[160];
             snprintf(why, sizeof why, "the answer is not proper HTTP/1.1: %s",
@@ -149,14 +147,14 @@ static void exchange_eof(struct connection *connection)
 {
     struct answer *answer = &connection->call->answer;
     if (http1_ended(&connection->http1, answer))
-        exchange_end(connection, false, body_end(&answer->body));
+        exchange_end(connection, false, 0);
     else if (http1_untouched(&connection->http1))
         exchange_lost(connection, OUTCOME_LOST, "the connection was closed before an answer");
     else
         exchange_lost(connection, OUTCOME_LOST, "the connection was closed within the answer");
 }
 
-static void exchange_read(struct connection *connection)
+void exchange_read(struct connection *connection)
 {
     struct invoke *invoke = room_of(connection);
     ssize_t size = stream_read(&connection->stream, invoke->input, sizeof invoke->input);
@@ -173,6 +171,7 @@ static void exchange_read(struct connection *connection)
         exchange_eof(connection);
     } else {
         invoke->metrics.bytes_in += (uint64_t)size;
+        share_take(invoke, (size_t)size);
         exchange_take(connection, span_of(invoke->input, (size_t)size));
     }
 }
@@ -183,6 +182,6 @@ void exchange_ready(struct connection *connection, uint32_t events)
     if ((events & LOOP_WRITE) != 0 && unsent && !connection_flush(connection))
         connection->write_broken = true;
     /* A writable socket is also worth a read when it is TLS that has something to say. */
-    if ((events & (LOOP_READ | LOOP_ERROR)) != 0 || connection->stream.tls != NULL)
-        exchange_read(connection);
+    if ((events & (LOOP_READ | LOOP_ERROR)) == 0 && connection->stream.tls == NULL) return;
+    if (share_may_read(room_of(connection), connection)) exchange_read(connection);
 }

@@ -15,5 +15,7 @@ struct call;
 bool exchange_begin(struct connection *connection, struct call *call);
 /* Something came, or the socket takes more. May close the connection. */
 void exchange_ready(struct connection *connection, uint32_t events);
+/* It is its turn to be read. May close the connection. */
+void exchange_read(struct connection *connection);
 
 #endif

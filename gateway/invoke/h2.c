@@ -14,6 +14,7 @@ enum {
     CONNECTION_WINDOW = 16 * 1024 * 1024, /* the same for all streams together */
     OUT_HIGH = 256 * 1024,                /* unsent bytes beyond which no more frames are made */
     HEADERS_MAX = 12,
+    H2_WORK = 4, /* what a byte of frames and packed headers may cost more than one of a body */
 };
 
 static struct invoke *room_of(const struct connection *connection)
@@ -324,12 +325,10 @@ static void h2_take(struct connection *connection, struct span input)
     if (nghttp2_session_want_write(h2->session) != 0 || session_over(h2)) make_dirty(connection);
 }
 
-void h2_ready(struct connection *connection, uint32_t events)
+void h2_read(struct connection *connection)
 {
     struct invoke *invoke = room_of(connection);
-    if ((events & LOOP_WRITE) != 0) make_dirty(connection);
-    if ((events & (LOOP_READ | LOOP_ERROR)) == 0 && connection->stream.tls == NULL) return;
-    ssize_t size = stream_read(&connection->stream, invoke->input, sizeof invoke->input);
+    ssize_t size = stream_read(&connection->stream, invoke->input, H2_INPUT_SIZE);
     if (size == STREAM_AGAIN) {
         connection_want(connection, connection->out_sent < connection->out.size);
     } else if (size == STREAM_BROKEN) {
@@ -341,6 +340,14 @@ void h2_ready(struct connection *connection, uint32_t events)
         h2_lost(connection, "the connection was closed");
     } else {
         invoke->metrics.bytes_in += (uint64_t)size;
+        share_take(invoke, (size_t)size * H2_WORK);
         h2_take(connection, span_of(invoke->input, (size_t)size));
     }
+}
+
+void h2_ready(struct connection *connection, uint32_t events)
+{
+    if ((events & LOOP_WRITE) != 0) make_dirty(connection);
+    if ((events & (LOOP_READ | LOOP_ERROR)) == 0 && connection->stream.tls == NULL) return;
+    if (share_may_read(room_of(connection), connection)) h2_read(connection);
 }

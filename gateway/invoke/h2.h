@@ -25,6 +25,8 @@ void h2_send(struct connection *connection, struct call *call);
 void h2_give_up(struct connection *connection, struct call *call);
 /* Something came, or the socket takes more. May close the connection. */
 void h2_ready(struct connection *connection, uint32_t events);
+/* It is its turn to be read. May close the connection. */
+void h2_read(struct connection *connection);
 /* Sends what has gathered. May close the connection. */
 void h2_flush(struct connection *connection);
 

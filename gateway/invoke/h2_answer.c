@@ -66,8 +66,7 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
         call->head_read = true;
         answer_head(&call->answer);
     }
-    if ((frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0 && call->head_read)
-        answered(h2, call, body_end(&call->answer.body));
+    if ((frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0 && call->head_read) answered(h2, call, 0);
     return 0;
 }
 

@@ -9,6 +9,9 @@
 
 #include <stdlib.h>
 
+/* To begin a call, in bytes: see share.c. */
+enum { BEGUN_WORK = 4096 };
+
 /* -- What has been put off -- */
 
 static void sweep(struct invoke *invoke)
@@ -21,11 +24,40 @@ static void sweep(struct invoke *invoke)
     }
 }
 
+static void begin(struct invoke *invoke, struct call *call)
+{
+    struct endpoint *endpoint = call->endpoint;
+    struct span name = request_function_name(call->invocation);
+    struct origin *origin;
+    int error = endpoint_origin(endpoint, name, &origin);
+    if (error == ERROR_INVALID)
+        call_fail(call, OUTCOME_UNREACHABLE, "'%s' makes no host with the function name '%.*s'",
+                  endpoint->template, SPAN_PRINT(name));
+    else if (error != 0)
+        call_fail(call, OUTCOME_OVERLOADED, "out of memory before the call was made");
+    else
+        origin_call(origin, call);
+    share_take(invoke, BEGUN_WORK);
+}
+
+static void begin_calls(struct invoke *invoke)
+{
+    while (!list_empty(&invoke->fresh) && !share_spent(invoke)) {
+        struct call *call = LIST_FIRST(&invoke->fresh, struct call, link);
+        list_remove(&call->link);
+        begin(invoke, call);
+    }
+}
+
 static void catch_up(struct invoke *invoke)
 {
     loop_timer_clear(invoke->loop, &invoke->soon);
     crowd_disperse(invoke);
+    share_go_on(invoke);
+    share_renew(invoke);
     calls_tell(invoke);
+    share_renew(invoke);
+    begin_calls(invoke);
     while (!list_empty(&invoke->dirty))
         h2_flush(LIST_FIRST(&invoke->dirty, struct connection, dirty));
     if (invoke->sweep) sweep(invoke);
@@ -35,6 +67,8 @@ static void turn_ends(struct loop_turn_end *turn_end)
 {
     struct invoke *invoke = CONTAINER_OF(turn_end, struct invoke, turn_end);
     if (invoke->soon.set) catch_up(invoke);
+    share_renew(invoke);
+    share_end(invoke);
 }
 
 static void soon_expired(struct loop_timer *timer)
@@ -68,8 +102,12 @@ int invoke_open(struct invoke **out, struct loop *loop, invoke_done *done, void 
     }
     list_init(&invoke->retired);
     list_init(&invoke->free_calls);
+    list_init(&invoke->fresh);
     list_init(&invoke->failed);
     list_init(&invoke->answered);
+    list_init(&invoke->packed);
+    list_init(&invoke->waiting);
+    share_renew(invoke);
     list_init(&invoke->dirty);
     buffer_init(&invoke->scratch);
     function_response_init(&invoke->response);
@@ -138,6 +176,7 @@ void invoke_close(struct invoke *invoke)
     if (invoke == NULL) return;
     free_calls(&invoke->failed);
     free_calls(&invoke->answered);
+    free_calls(&invoke->packed);
     for (size_t i = 0; i < invoke->endpoint_count; i++) endpoint_drop(invoke->endpoints[i]);
     while (!list_empty(&invoke->retired))
         endpoint_drop(LIST_FIRST(&invoke->retired, struct endpoint, link));
@@ -164,22 +203,13 @@ static void call_starved(struct invoke *invoke, const struct shard_invocation *i
 void invoke_call(struct invoke *invoke, const struct shard_invocation *invocation)
 {
     CHECK(invocation->endpoint < invoke->endpoint_count);
-    struct endpoint *endpoint = invoke->endpoints[invocation->endpoint];
-    struct span name = request_function_name(invocation);
-    struct call *call = call_new(invoke, invocation, endpoint);
+    struct call *call = call_new(invoke, invocation, invoke->endpoints[invocation->endpoint]);
     if (call == NULL) {
         call_starved(invoke, invocation);
         return;
     }
-    struct origin *origin;
-    int error = endpoint_origin(endpoint, name, &origin);
-    if (error == ERROR_INVALID)
-        call_fail(call, OUTCOME_UNREACHABLE, "'%s' makes no host with the function name '%.*s'",
-                  endpoint->template, SPAN_PRINT(name));
-    else if (error != 0)
-        call_fail(call, OUTCOME_OVERLOADED, "out of memory before the call was made");
-    else
-        origin_call(origin, call);
+    list_append(&invoke->fresh, &call->link);
+    invoke_soon(invoke);
 }
 
 void invoke_metrics(const struct invoke *invoke, struct invoke_metrics *metrics)

@@ -227,6 +227,10 @@ void origin_call_expired(struct call *call)
         expire_waiting(call);
         return;
     }
+    if (call->place == CALL_NEW) {
+        call_fail(call, OUTCOME_OVERLOADED, "not begun within %lld ms", (long long)ms);
+        return;
+    }
     bool sent = call->place == CALL_SENT;
     let_go(call);
     if (sent)

@@ -12,6 +12,7 @@
 enum {
     ANSWERS_BYTES_MAX = 64 << 20,   /* see invoke_bound */
     INPUT_SIZE = 64 * 1024,         /* one read */
+    H2_INPUT_SIZE = 16 * 1024,      /* the same of HTTP/2, where a few bytes can make much work */
     SCRATCH_KEPT_MAX = 1024 * 1024, /* a larger request buffer is given back */
     CALLS_KEPT_MAX = 1024,          /* call objects kept for the next calls */
     STARVED_MAX = 256,              /* calls that found no memory, until the end of the turn */
@@ -30,9 +31,14 @@ struct invoke {
     size_t held;          /* memory of answers that are coming in, see crowd.h */
     size_t bound;         /* of it, as we were told */
     size_t held_max;      /* and with room for the largest one */
+    struct list fresh;    /* calls that have not begun */
     struct list failed;   /* calls whose outcome is known and not yet told */
     struct list answered; /* calls with a complete answer, not yet told */
-    struct list dirty;    /* h2 connections with something to send */
+    struct list packed;   /* the same, to be decompressed before */
+    /* What there is to do in one turn is bounded, whatever comes: see share.c. */
+    size_t work;         /* bytes that may still be looked at in this turn */
+    struct list waiting; /* connections with something to read, for the next turn */
+    struct list dirty;   /* h2 connections with something to send */
     const struct shard_invocation *starved[STARVED_MAX];
     size_t starved_count;
     bool sweep;                    /* some endpoint or origin may have become useless */
@@ -44,6 +50,20 @@ struct invoke {
     struct buffer scratch; /* a request on its way out */
     uint8_t input[INPUT_SIZE];
 };
+
+/* share.c: what of a turn is ours. */
+/* So many bytes have been read, or something that takes as long has been done. */
+void share_take(struct invoke *invoke, size_t bytes);
+bool share_spent(const struct invoke *invoke);
+/* The connection has something to read. False: its turn comes later, it has been put in line. */
+bool share_may_read(struct invoke *invoke, struct connection *connection);
+/* Reads from those that wait, until the share is spent. */
+void share_go_on(struct invoke *invoke);
+/* Another kind of work begins, or another turn: what comes first leaves something to what follows.
+ */
+void share_renew(struct invoke *invoke);
+/* At the end of a turn: what is left goes on in the next one. */
+void share_end(struct invoke *invoke);
 
 /* Something was put off: do it at the end of this turn, or in the next one. */
 void invoke_soon(struct invoke *invoke);

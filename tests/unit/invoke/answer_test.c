@@ -303,25 +303,32 @@ Test(answer, every_form_of_body_is_read)
     }
 }
 
+static bool is_compressed(int form)
+{
+    return form == GZIP || form == GZIP_CHUNKS || form == ZLIB || form == BARE_DEFLATE;
+}
+
+/* What is too much only when it is unpacked has come whole: then the connection is as good as ever.
+ */
 Test(answer, a_body_over_the_limit_names_it_and_ends_the_connection)
 {
     for (int form = PLAIN; form <= TO_THE_END; form++)
         if (form != ONE_BYTE_CHUNKS)
             check_form((struct body_server){(enum body_form)form, 2000000, 0}, 1000000,
-                       OUTCOME_BAD_ANSWER, "more than 1000000 bytes", 3);
+                       OUTCOME_BAD_ANSWER, "more than 1000000 bytes", is_compressed(form) ? 1 : 3);
 }
 
 /* 20 MB of nothing in 20 KB: the first MB of it is enough to know. */
 Test(answer, a_compression_bomb_is_refused)
 {
     check_form((struct body_server){GZIP, 20000000, 0}, 1u << 25, OUTCOME_BAD_ANSWER,
-               "beyond reason", 3);
+               "beyond reason", 1);
 }
 
 Test(answer, a_cut_compressed_body_is_refused)
 {
-    check_form((struct body_server){GZIP, 5000, 4}, 1u << 20, OUTCOME_BAD_ANSWER, "compressed", 3);
-    check_form((struct body_server){ZLIB, 5000, 4}, 1u << 20, OUTCOME_BAD_ANSWER, "compressed", 3);
+    check_form((struct body_server){GZIP, 5000, 4}, 1u << 20, OUTCOME_BAD_ANSWER, "compressed", 1);
+    check_form((struct body_server){ZLIB, 5000, 4}, 1u << 20, OUTCOME_BAD_ANSWER, "compressed", 1);
 }
 
 /* -- Endless ones -- */
