@@ -199,8 +199,8 @@ static void follow_frames(struct connection *connection)
     bool first = connection->frames->preface_read == 0;
     size_t fresh = first ? input.size : socket->bytes_read;
     if (fresh > input.size) return;
-    connection_count_frames(connection); /* of earlier: h2o has acted on them */
     read_frames(connection, input.size - fresh);
+    connection_count_frames(connection); /* before h2o acts on them, or never does */
 }
 
 /* Ours in front of h2o's. While h2o does not read there is nothing to hook. */
@@ -230,8 +230,14 @@ static void read_ready(h2o_socket_t *socket, const char *error)
     connection->received_us = loop_now_us(server->loop);
     connection->read_total += socket->bytes_read;
     if (error == NULL && !know_protocol(connection)) connection_cut(connection);
-    server->config.max_request_entity_size = upload_max(connection);
     if (error == NULL && connection->frames != NULL) follow_frames(connection);
+    if (error == NULL && connection->cut) {
+        /* h2o is told by the end of the connection, which comes next. */
+        h2o_buffer_consume(&socket->input, socket->input->size);
+        set_held(connection, 0);
+        return;
+    }
+    server->config.max_request_entity_size = upload_max(connection);
     server->reading = connection;
     connection->read(socket, error);
     server->config.max_request_entity_size = server->limits.body_max;

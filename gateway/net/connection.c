@@ -11,6 +11,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 
 enum {
     ANSWER_BYTES_PER_SECOND_MIN = 1024, /* that a client has to read */
@@ -22,6 +23,9 @@ enum {
     OVERHEAD_OF_REFUSED = 10, /* a request that h2o did not let in, or that was taken back early */
     STREAMS_OPEN_MAX = 100,   /* h2o's limit: so many may be on their way */
     OVERHEAD_PER_WRITTEN = 1024, /* bytes that are worth a WINDOW_UPDATE */
+    FIELDS_MAX = 256,            /* of a request over HTTP/2; h2o lets HTTP/1 have 100 */
+    FRAME_HEAD_SIZE = 9,
+    UNSENT_MAX = 128 * 1024, /* that the system takes beyond what is on its way */
 };
 
 static struct server *server_of(const struct connection *connection)
@@ -68,6 +72,12 @@ static bool answer_moves(struct connection *connection)
            loop_now_us(server->loop) - connection->progress_us < period_us;
 }
 
+/* The system has an answer that the client has not taken, though h2o is done with it. */
+static bool is_unread(const struct connection *connection)
+{
+    return connection->socket->bytes_written > answers_taken(connection);
+}
+
 static void judge_answering(struct connection *connection)
 {
     if (answer_moves(connection)) {
@@ -106,7 +116,7 @@ static void watchdog_expired(struct loop_timer *timer)
         connection_cut(connection);
     } else if (connection->waiting > 0) {
         watch_for(connection, sample_us(server_of(connection)));
-    } else if (!list_empty(&connection->requests)) {
+    } else if (!list_empty(&connection->requests) || is_unread(connection)) {
         judge_answering(connection);
     } else if (connection->read_total == connection->read_seen) {
         judge_quiet(connection);
@@ -177,14 +187,27 @@ void connection_count_frames(struct connection *connection)
               loop_now_us(server_of(connection)->loop)))
         connection_cut(connection);
     if (frames->resets > 0) count_resets(connection, frames->resets);
+    if (frames->fields_max > FIELDS_MAX) connection_cut(connection);
     frames->overhead = frames->resets = 0;
 }
 
 /* -- Life -- */
 
+/* h2o goes on with the frames that have come, one by one, until nothing is left of them: only that
+   which it is at may stay. */
+static void drop_frames(struct connection *connection)
+{
+    h2o_buffer_t *input = connection->socket->input;
+    if (connection->frames == NULL || input->size < FRAME_HEAD_SIZE) return;
+    const uint8_t *head = (const uint8_t *)input->bytes;
+    size_t size = FRAME_HEAD_SIZE + ((size_t)head[0] << 16 | (size_t)head[1] << 8 | head[2]);
+    if (size < input->size) input->size = size;
+}
+
 void connection_cut(struct connection *connection)
 {
     connection->cut = true;
+    drop_frames(connection);
     shutdown(h2o_socket_get_fd(connection->socket), SHUT_RDWR);
 }
 
@@ -223,6 +246,15 @@ static bool peer_trusted(h2o_socket_t *socket)
     }
 }
 
+/* A large answer is given to the system bit by bit: all at once it would be copied all at once, and
+   be held where nobody counts it until the client reads. What is on its way does not count, so a
+   long way is no slower. Where that cannot be set it is not needed: Unix sockets are small. */
+static void bound_unsent(h2o_socket_t *socket)
+{
+    int most = UNSENT_MAX;
+    (void)setsockopt(h2o_socket_get_fd(socket), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &most, sizeof most);
+}
+
 static void socket_closed(void *data)
 {
     struct connection *connection = data;
@@ -259,6 +291,7 @@ void connection_accept(struct listener *listener, h2o_socket_t *socket)
     connection->watchdog.expired = watchdog_expired;
     list_init(&connection->requests);
     answers_connection_init(connection);
+    bound_unsent(socket);
     list_append(&server->connections, &connection->link);
     server->connection_count++;
     socket->on_close.cb = socket_closed;

@@ -2,9 +2,19 @@
 #include "net/frames.h"
 
 enum { PREFACE_SIZE = 24, HEAD_SIZE = 9 };
-enum { TYPE_DATA = 0, TYPE_HEADERS = 1, TYPE_RST_STREAM = 3, TYPE_CONTINUATION = 9 };
-enum { FLAG_END_STREAM = 1, FLAG_END_HEADERS = 4, FLAG_PADDED = 8 };
-enum { DATA_WORTH = 64 }; /* bytes of a body that make a frame of it no overhead */
+enum {
+    TYPE_DATA = 0,
+    TYPE_HEADERS = 1,
+    TYPE_RST_STREAM = 3,
+    TYPE_SETTINGS = 4,
+    TYPE_CONTINUATION = 9,
+};
+enum { FLAG_END_STREAM = 1, FLAG_END_HEADERS = 4, FLAG_PADDED = 8, FLAG_PRIORITY = 32 };
+enum { PRIORITY_SIZE = 5 };
+enum {
+    DATA_WORTH = 64,    /* bytes of a body that make a frame of it no overhead */
+    SETTINGS_COST = 20, /* in frames: each may move the windows of all streams */
+};
 
 /* -- Uploads -- */
 
@@ -80,7 +90,8 @@ static bool is_foreign(const struct frames *frames)
 static void count(struct frames *frames)
 {
     uint8_t type = frames->head[3];
-    if (type != TYPE_DATA || data_size(frames) < DATA_WORTH) frames->overhead++;
+    if (type != TYPE_DATA || data_size(frames) < DATA_WORTH)
+        frames->overhead += type == TYPE_SETTINGS ? SETTINGS_COST : 1;
     if (type == TYPE_RST_STREAM) frames->resets++;
     if (type == TYPE_HEADERS && stream_of(frames) > frames->last_stream) {
         frames->last_stream = stream_of(frames);
@@ -88,6 +99,25 @@ static void count(struct frames *frames)
     }
     if (type == TYPE_HEADERS || type == TYPE_CONTINUATION)
         frames->in_headers = (frames->head[4] & FLAG_END_HEADERS) == 0;
+}
+
+/* The next bytes of the payload; what of them belongs to a header block is between the pad length
+   and priority in front and the padding behind. */
+static void read_payload(struct frames *frames, struct span bytes)
+{
+    uint8_t type = frames->head[3], flags = frames->head[4];
+    if (type != TYPE_HEADERS && type != TYPE_CONTINUATION) return;
+    bool is_first = type == TYPE_HEADERS;
+    bool padded = is_first && (flags & FLAG_PADDED) != 0;
+    size_t lead = (size_t)padded + (is_first && (flags & FLAG_PRIORITY) != 0 ? PRIORITY_SIZE : 0);
+    size_t from = payload_size(frames) - frames->payload_left;
+    if (is_first && from == 0) frames->hpack = (struct hpack){0};
+    if (from == 0) frames->pad = padded ? bytes.at[0] : 0;
+    size_t end = payload_size(frames) > frames->pad ? payload_size(frames) - frames->pad : 0;
+    size_t skip = from < lead ? lead - from : 0;
+    size_t size = from + bytes.size < end ? bytes.size : end > from ? end - from : 0;
+    if (skip < size) hpack_read(&frames->hpack, span_of(bytes.at + skip, size - skip));
+    if (frames->hpack.count > frames->fields_max) frames->fields_max = frames->hpack.count;
 }
 
 /* Whole now: this is when h2o acts on it. */
@@ -136,6 +166,7 @@ size_t frames_next(struct frames *frames, struct span bytes, size_t upload_max)
             taken = read_head(frames, bytes);
         } else {
             taken = bytes.size < frames->payload_left ? bytes.size : frames->payload_left;
+            read_payload(frames, span_of(bytes.at, taken));
             frames->payload_left -= (uint32_t)taken;
         }
         bytes = span_from(bytes, taken);

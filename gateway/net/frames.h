@@ -5,7 +5,7 @@
 #ifndef HOLDFAST_NET_FRAMES_H
 #define HOLDFAST_NET_FRAMES_H
 
-#include "base/span.h"
+#include "net/hpack.h"
 
 #include <stdbool.h>
 
@@ -24,7 +24,10 @@ struct frames {
     uint8_t head[10]; /* of the frame that is coming, with the pad length if it has one */
     uint8_t head_read;
     uint32_t payload_left;
-    bool in_headers;     /* in the middle of a header block */
+    bool in_headers; /* in the middle of a header block */
+    uint8_t pad;     /* bytes behind the block in this frame */
+    struct hpack hpack;
+    uint32_t fields_max; /* of the largest block so far */
     size_t foreign_size; /* see frames_next */
     uint64_t overhead;   /* frames so far that bring next to nothing of a body */
     uint32_t last_stream;

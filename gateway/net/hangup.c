@@ -1,19 +1,20 @@
 /*
  * Who hung up? While an HTTP/1 request waits for its answer h2o does not read, and so would learn
  * only by a failing write that the client has gone. An epoll of its own, edge triggered and asking
- * for nothing but the peer's end, tells at once and costs one system call per connection. HTTP/2
- * connections are always read.
+ * for nothing but the end of both directions, tells at once and costs one system call per
+ * connection. A client that has only ended its own direction may well wait for the answer (RFC
+ * 9112, 9.6), and one that closes its socket looks the same until something is written to it.
+ * HTTP/2 connections are always read.
  */
 #include "net/internal.h"
 
 #include <sys/epoll.h>
 
-enum { HANGUPS_PER_TURN = 256 };
+enum { HANGUPS_PER_TURN = 32 };
 
-static void connection_hung_up(struct connection *connection, uint32_t events)
+static void connection_hung_up(struct connection *connection)
 {
-    /* One that only ends its own direction may still wait for answers. */
-    if ((events & (EPOLLHUP | EPOLLERR)) != 0) connection->gone = true;
+    connection->gone = true;
     LIST_EACH (&connection->requests, link) {
         struct request *request = CONTAINER_OF(link, struct request, link);
         if (request->answered || request->h2o->version >= 0x200) continue;
@@ -29,7 +30,7 @@ static void hangups_ready(struct loop_watch *watch, uint32_t events)
     struct epoll_event event;
     for (int i = 0; i < HANGUPS_PER_TURN; i++) {
         if (epoll_wait(watch->fd, &event, 1, 0) != 1) return;
-        connection_hung_up(event.data.ptr, event.events);
+        connection_hung_up(event.data.ptr);
     }
 }
 
@@ -53,7 +54,7 @@ void hangup_close(struct server *server)
    takes it out. */
 void hangup_watch(struct connection *connection)
 {
-    struct epoll_event event = {.events = EPOLLRDHUP | EPOLLET, .data.ptr = connection};
+    struct epoll_event event = {.events = EPOLLET, .data.ptr = connection}; /* EPOLLHUP, EPOLLERR */
     int fd = h2o_socket_get_fd(connection->socket);
     (void)epoll_ctl(connection->listener->server->hangup_fd, EPOLL_CTL_ADD, fd, &event);
 }

@@ -45,9 +45,12 @@ struct server {
     /* Whose turn it is, see turn.c. */
     struct list postponed; /* requests that wait for the next turn */
     uint64_t turn;
-    struct list reads; /* requests that are out, oldest first */
+    int64_t handling_us; /* that handlers have taken in this turn */
+    struct list reads;   /* requests that are out, oldest first */
     uint32_t read_count;
+    uint32_t reads_max; /* that may be out, by what was learned */
     int64_t large_read_us;
+    int64_t read_answered_us;
     struct large_read large_reads[LARGE_READS];
     struct list unhooked;             /* connections whose reading we do not follow, for now */
     const struct connection *reading; /* h2o reads from it; NULL when it has gone meanwhile */

@@ -12,7 +12,7 @@
 #include <sys/un.h>
 
 enum {
-    ACCEPTS_PER_TURN = 64,
+    ACCEPTS_PER_TURN = 16,
     PAUSE_US = 100000, /* out of descriptors: some will be closed by then */
 };
 

@@ -9,27 +9,48 @@
 #include "net/internal.h"
 
 #include "base/hash.h"
+#include "os/clock.h"
 
 enum {
     CONNECTION_REQUESTS_MAX = 16, /* of a connection in a turn */
-    READS_MAX = 16,               /* without an answer, of all together */
-    READS_LARGE_MAX = 1,          /* the same while answers are large */
-    READ_FRESH_US = 100000,       /* one that is out for longer waits for news and does not count */
+    HANDLING_US_MAX = 500,        /* in a turn, of all together; one takes what it takes */
+    /* Without an answer, of all together: one while answers are large, or nobody knows; one more
+       with each small answer. */
+    READS_MAX = 16,
+    READ_FRESH_US = 2000,         /* one that is out for longer waits for news and does not count */
+    READ_LARGE_FRESH_US = 100000, /* the same while answers are large: it may wait for the disk */
     READ_LARGE = 65536,           /* bytes of an answer */
     LARGE_US = 10000000,          /* so long after one they are large */
+    UNKNOWN_US = 100000,          /* so long after the last answer nobody knows */
 };
 
 void turn_open(struct server *server)
 {
     list_init(&server->postponed);
     list_init(&server->reads);
-    server->large_read_us = INT64_MIN / 2;
+    server->large_read_us = server->read_answered_us = INT64_MIN / 2;
+    server->reads_max = 1;
+}
+
+static bool answers_are_large(const struct server *server)
+{
+    return loop_now_us(server->loop) - server->large_read_us < LARGE_US;
 }
 
 static uint32_t reads_max(const struct server *server)
 {
-    bool large = loop_now_us(server->loop) - server->large_read_us < LARGE_US;
-    return large ? READS_LARGE_MAX : READS_MAX;
+    bool unknown = loop_now_us(server->loop) - server->read_answered_us > UNKNOWN_US;
+    return unknown || answers_are_large(server) ? 1 : server->reads_max;
+}
+
+/* A read was answered with so many bytes. */
+static void learn(struct server *server, size_t size)
+{
+    bool large = size > READ_LARGE;
+    uint32_t most = reads_max(server);
+    server->read_answered_us = loop_now_us(server->loop);
+    if (large) server->large_read_us = server->read_answered_us;
+    server->reads_max = large ? 1 : most < READS_MAX ? most + 1 : READS_MAX;
 }
 
 static void read_goes_out(struct server *server, struct request *request)
@@ -48,7 +69,8 @@ void turn_left(struct request *request)
 
 static void forget_old_reads(struct server *server)
 {
-    int64_t fresh_us = loop_now_us(server->loop) - READ_FRESH_US;
+    int64_t most_us = answers_are_large(server) ? READ_LARGE_FRESH_US : READ_FRESH_US;
+    int64_t fresh_us = loop_now_us(server->loop) - most_us;
     while (!list_empty(&server->reads)) {
         struct request *oldest = LIST_FIRST(&server->reads, struct request, read_link);
         if (oldest->out_us > fresh_us) return;
@@ -68,6 +90,7 @@ static bool has_turn(struct request *request)
     struct connection *connection = request->connection;
     if (is_first(request)) connection->turn_requests = 0;
     connection->turn = connection->listener->server->turn;
+    if (connection->listener->server->handling_us >= HANDLING_US_MAX) return false;
     if (connection->turn_requests >= CONNECTION_REQUESTS_MAX) return false;
     connection->turn_requests++;
     return true;
@@ -94,8 +117,7 @@ static struct large_read *place_of(struct server *server, uint64_t hash)
 static bool is_too_large_now(struct request *request)
 {
     struct server *server = request->connection->listener->server;
-    if (loop_now_us(server->loop) - server->large_read_us >= LARGE_US || !request_is_read(request))
-        return false;
+    if (!answers_are_large(server) || !request_is_read(request)) return false;
     uint64_t hash = hash_bytes(request->http.path);
     const struct large_read *known = place_of(server, hash);
     return known->hash == hash && loop_now_us(server->loop) - known->at_us < LARGE_US &&
@@ -106,8 +128,7 @@ static void remember_large(struct request *request, size_t size)
 {
     struct server *server = request->connection->listener->server;
     uint64_t hash = hash_bytes(request->http.path);
-    server->large_read_us = loop_now_us(server->loop);
-    *place_of(server, hash) = (struct large_read){hash, size, server->large_read_us};
+    *place_of(server, hash) = (struct large_read){hash, size, loop_now_us(server->loop)};
 }
 
 /* -- Handing out -- */
@@ -115,7 +136,10 @@ static void remember_large(struct request *request, size_t size)
 static void handle(struct request *request)
 {
     struct listener *listener = request->connection->listener;
+    struct server *server = listener->server;
+    int64_t begun_us = clock_mono_us();
     listener->handler(listener->context, &request->http);
+    server->handling_us += clock_mono_us() - begun_us;
 }
 
 static void postpone(struct request *request)
@@ -137,7 +161,9 @@ void turn_request(struct request *request)
 
 void turn_answer(struct request *request, size_t size)
 {
-    if (size > READ_LARGE && request_is_read(request)) remember_large(request, size);
+    if (!request_is_read(request)) return;
+    learn(request->connection->listener->server, size);
+    if (size > READ_LARGE) remember_large(request, size);
 }
 
 static void resume(struct request *request)
@@ -159,6 +185,7 @@ void turn_begin(struct server *server)
     struct list now;
     list_init(&now);
     server->turn++;
+    server->handling_us = 0;
     forget_old_reads(server);
     if (!turn_waits(server)) return;
     loop_touch(server->loop);

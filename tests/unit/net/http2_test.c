@@ -135,6 +135,49 @@ Test(http2, cuts_a_rapid_reset)
     close(fd);
 }
 
+/* They come together, and h2o acts on none of them. */
+Test(http2, a_flood_is_cut_before_it_is_acted_on)
+{
+    static uint8_t bytes[400 * 48];
+    size_t size = 0;
+    int fd = start();
+    request(fd, 1, "/echo");
+    cr_assert(reaches(&echo.handled, 1));
+    for (uint32_t i = 1; i <= 400; i++) {
+        uint8_t stream[2] = {(uint8_t)((1 + 2 * i) >> 8), (uint8_t)(1 + 2 * i)};
+        uint8_t both[] = {0,    0,    12,        HEADERS,   END_STREAM | END_HEADERS,
+                          0,    0,    stream[0], stream[1], 0x82,
+                          0x86, 0x04, 5,         '/',       'h',
+                          'o',  'l',  'd',       0x01,      0x01,
+                          'x',  0,    0,         4,         RST_STREAM,
+                          0,    0,    0,         stream[0], stream[1],
+                          0,    0,    0,         8};
+        memcpy(bytes + size, both, sizeof both);
+        size += sizeof both;
+    }
+    client_send(fd, bytes, size);
+    cr_assert(client_closed(fd));
+    cr_assert_eq(atomic_load(&echo.handled), 1);
+    close(fd);
+}
+
+/* A field that is named hundreds of times, in a byte each; a large one makes megabytes of it. */
+Test(http2, a_block_of_too_many_fields_is_cut)
+{
+    enum { NAMED = 300, SIZE = 8 + NAMED };
+    static uint8_t bytes[9 + SIZE] = {
+        0,    SIZE >> 8, SIZE & 0xff, HEADERS, END_STREAM | END_HEADERS,
+        0,    0,         0,           1,       0x82,
+        0x86, 0x84,      0x40,        1,       'x',
+        1,    'v'};
+    int fd = start();
+    memset(bytes + sizeof bytes - NAMED, 0xbe, NAMED);
+    client_send(fd, bytes, sizeof bytes);
+    cr_assert(client_closed(fd));
+    cr_assert_eq(atomic_load(&echo.handled), 0);
+    close(fd);
+}
+
 /* Each of them for ever: the connection is cut long before the end. */
 static void expect_flood_cut(int type, int flags, uint32_t stream, const char *payload, size_t size)
 {

@@ -78,14 +78,32 @@ Test(server, answers_later_and_keeps_the_connection)
     close(fd);
 }
 
-Test(server, tells_the_handler_that_an_http1_client_has_gone)
+/* It has no more to say, and waits (RFC 9112, 9.6). */
+Test(server, answers_a_client_that_has_only_ended_its_own_direction)
 {
     int fd = client_connect(echo.thread.port);
     client_say(fd, "GET /hold HTTP/1.1\r\nHost: t\r\n\r\n");
     cr_assert(reaches(&echo.handled, 1));
+    cr_assert_eq(shutdown(fd, SHUT_WR), 0);
+    usleep(100000);
     cr_assert_eq(atomic_load(&echo.gone), 0);
+    echo_release(&echo);
+    client_reply(fd, &reply);
+    cr_assert_eq(reply.status, 200);
+    cr_assert_str_eq(reply.body, "released");
+    cr_assert(client_closed(fd));
     close(fd);
-    cr_assert(reaches(&echo.gone, 1));
+    cr_assert(server_thread_wait_connections(&echo.thread, 0));
+}
+
+/* Nobody can tell it from the one above before something is written to it. */
+Test(server, notices_by_its_answer_that_a_client_has_closed)
+{
+    int fd = client_connect(echo.thread.port);
+    client_say(fd, "GET /hold HTTP/1.1\r\nHost: t\r\n\r\n");
+    cr_assert(reaches(&echo.handled, 1));
+    close(fd);
+    echo_release(&echo);
     cr_assert(server_thread_wait_connections(&echo.thread, 0));
 }
 
