@@ -223,7 +223,7 @@ static void fidget(struct world *world)
 
 void client_acts(struct world *world)
 {
-    switch (pick(world, 12)) {
+    switch (pick(world, 13)) {
     case 0:
     case 1:
     case 2:
@@ -231,7 +231,8 @@ void client_acts(struct world *world)
     case 4:
     case 5: source_acts(world); return;
     case 6: send_again(world); return;
-    case 7: scribbler_acts(world); return;
+    case 7:
+    case 12: scribbler_acts(world); return;
     case 8:
         client_reads(world, pick(world, world->history.address_count),
                      chance(world, 70) ? "log" : "note");

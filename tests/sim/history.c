@@ -43,6 +43,7 @@ void history_close(struct history *history)
     free(history->invocation_ids.at);
     free(history->message_ids.at);
     free(history->handles.at);
+    free(history->lineages.at);
 }
 
 uint32_t history_scribble_floor(const struct history *history, uint32_t address)
@@ -131,6 +132,7 @@ static uint32_t keep_records(const struct seen_record *records, uint32_t count,
 void history_go_back(struct history *history, const struct cut_times *cut)
 {
     forget_notes(history, cut);
+    history->generation++;
     memset(history->scribble_seen, 0, sizeof history->scribble_seen);
     uint32_t kept = 0;
     for (uint32_t i = 0; i < history->reply_seen_count; i++)

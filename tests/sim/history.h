@@ -141,7 +141,8 @@ struct history {
     GROWING(struct seen_record, topic);  /* popped, in that order */
     GROWING(struct called, called);
     GROWING(uint32_t, called_notes);
-    struct names invocation_ids, message_ids, handles;
+    struct names invocation_ids, message_ids, handles, lineages;
+    uint32_t generation; /* how often it went back to a savepoint */
     uint32_t handle_count;
     bool topic_lost; /* an answer with popped records never came */
     uint32_t skips[ADDRESSES_MAX];

@@ -48,6 +48,15 @@ static uint32_t meaning_of(struct names *names, uint64_t key, uint32_t meaning)
     return name->meaning;
 }
 
+/* The first part of an id is the lineage: a new one for every savepoint that was gone back to. */
+static void check_lineage(struct history *history, const void *id, size_t size)
+{
+    const char *end = memchr(id, '.', size);
+    HOLDS(5, end != NULL);
+    uint64_t key = key_of(id, (size_t)(end - (const char *)id));
+    HOLDS(5, meaning_of(&history->lineages, key, history->generation) == history->generation);
+}
+
 /*
  * A function may remember calls by their id and skip those that it has seen: so the same id comes
  * with the same messages in the same order, in whatever life, and with no others.
@@ -56,6 +65,7 @@ void history_called(struct history *history, const void *id, size_t size, const 
                     uint32_t count)
 {
     uint32_t number = history->called_count;
+    check_lineage(history, id, size);
     uint32_t before = meaning_of(&history->invocation_ids, key_of(id, size), number);
     if (before == number) {
         *ADD(history, called) = (struct called){history->called_notes_count, count};
@@ -76,6 +86,7 @@ void history_named(struct history *history, uint32_t number, const void *id, siz
      * new one may know a second message. */
     if (size == 0 || note->restored) return;
     uint64_t key = key_of(id, size);
+    check_lineage(history, id, size);
     HOLDS(2, note->name == 0 || note->name == key);
     note->name = key;
     HOLDS(2, meaning_of(&history->message_ids, key, number) == number);

@@ -142,6 +142,7 @@ void host_stop(struct world *world, struct host *host)
         other->stopped_until_ms = until_ms;
         store_stop(&other->store, true);
     }
+    world->stops++;
     world->faults++;
 }
 

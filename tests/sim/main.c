@@ -60,8 +60,10 @@ static void print_totals(const struct job *job, const struct totals *sum, double
            N(seeds), (unsigned long long)job->from, N(disk_seeds), N(reruns), N(steps), N(notes),
            N(deeds), N(signals), N(savepoints), N(restores), N(digests));
     printf("%llu crashes, %llu recoveries, %llu faults; %llu disks that had lied were found out; "
-           "%llu simulated seconds\nchecks:",
-           N(crashes), N(recoveries), N(faults), N(found_out), N(simulated_ms) / 1000);
+           "%llu processes stood still, %llu second ones were refused; %llu seeds with small "
+           "budgets; %llu simulated seconds\nchecks:",
+           N(crashes), N(recoveries), N(faults), N(found_out), N(stops), N(intrusions), N(small),
+           N(simulated_ms) / 1000);
     for (int i = 1; i < INVARIANTS; i++)
         if (sum->checks[i] > 0) printf(" I%d %llu", i, N(checks[i]));
     printf("\nproof: harness=sim cases=%llu faults=%llu recoveries=%llu violations=%d "

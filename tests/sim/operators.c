@@ -58,13 +58,14 @@ static void build_on(struct world *world, struct scribble *made, struct event_st
 void scribbler_acts(struct world *world)
 {
     struct history *history = &world->history;
-    uint32_t address = pick(world, history->address_count);
+    uint32_t address = pick(world, history->address_count), last = history->scribbles_count - 1;
+    if (last > 0 && chance(world, 60)) address = history->scribbles[last].address;
     struct host *host = host_of(world, address);
     if (!world->swarm.has[FAULT_EDITS] || !host_runs(host)) return;
     uint32_t number = history->scribbles_count;
     struct scribble *made = ADD(history, scribbles);
     *made = (struct scribble){.address = address,
-                              .is_delete = chance(world, 20),
+                              .is_delete = chance(world, 35),
                               .first = {history->now + 1, host->number}};
     struct shard_event event = {
         .kind = EVENT_STATE,
@@ -76,7 +77,8 @@ void scribbler_acts(struct world *world)
     if (chance(world, 30)) build_on(world, made, &event.state);
     world->tries[address].is_edited = true;
     world_ask(world, host, &event, WAIT_SCRIBBLE, number);
-    if (chance(world, 40)) client_reads(world, address, "note");
+    if (chance(world, 60)) client_reads(world, address, "note");
+    if (has(world, FAULT_CRASHES) && host_runs(host) && chance(world, 10)) host_crash(world, host);
 }
 
 void consumer_pulls(struct world *world)

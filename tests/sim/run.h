@@ -7,7 +7,7 @@
 
 struct totals {
     uint64_t seeds, reruns, steps, crashes, recoveries, faults, digests, notes, deeds, signals;
-    uint64_t savepoints, restores, disk_seeds, found_out, simulated_ms;
+    uint64_t savepoints, restores, disk_seeds, found_out, simulated_ms, stops, intrusions, small;
     uint64_t checks[INVARIANTS];
 };
 

@@ -16,7 +16,7 @@ static void jump(struct world *world)
     struct host *host = any_host(world);
     if (!has(world, FAULT_JUMPS) || !chance(world, 30)) return;
     host->wall_skew_ms += (int64_t)pick(world, 200000) - 100000;
-    if (chance(world, 3)) host->wall_skew_ms += 90000000;
+    if (chance(world, 15)) host->wall_skew_ms += 90000000;
     world->faults++;
 }
 
@@ -32,6 +32,7 @@ static void intrude(struct world *world, struct host *host)
 {
     world->disk_fails = false;
     store_disk_intrude(host->store.disk);
+    world->intrusions++;
     world->disk_fails = true;
 }
 
@@ -60,7 +61,9 @@ static void act_rarely(struct world *world)
             intrude(world, host);
         return;
     case 6:
-        if (has(world, FAULT_STOPS) && host_runs(host) && chance(world, 30)) host_stop(world, host);
+        if (has(world, FAULT_STOPS) && host_runs(host) && chance(world, 60)) host_stop(world, host);
+        if (host->stopped_until_ms != 0 && host->store.disk != NULL && chance(world, 30))
+            intrude(world, host);
         return;
     case 7:
         if (has(world, FAULT_OUTAGES) && chance(world, 20)) {
@@ -87,7 +90,7 @@ void world_act(struct world *world)
         let_time_pass(world);
     } else if (what < 88) {
         consumer_pulls(world);
-    } else if (what < 92) {
+    } else if (what < 93) {
         if (has(world, FAULT_SAVEPOINTS)) savepoint_acts(world);
     } else {
         act_rarely(world);
@@ -96,7 +99,7 @@ void world_act(struct world *world)
 
 /* ---- Liveness ---- */
 
-enum { SIGNALS_MAX = 100000, STANDS_MS = 15000 };
+enum { SIGNALS_MAX = 20000, STANDS_MS = 15000 };
 
 static bool is_settled(struct world *world)
 {

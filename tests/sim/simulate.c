@@ -35,6 +35,9 @@ static void add(struct totals *totals, const struct world *world)
     totals->restores += world->restores;
     totals->disk_seeds += world->swarm.store == STORE_DISK;
     totals->found_out += world->over;
+    totals->stops += world->stops;
+    totals->intrusions += world->intrusions;
+    totals->small += world->swarm.room_bytes > 0;
     totals->simulated_ms += (uint64_t)world->now_ms;
     for (int i = 0; i < INVARIANTS; i++) totals->checks[i] += verdict_checks[i];
 }

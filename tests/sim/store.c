@@ -98,7 +98,8 @@ int store_recover(struct store *store, bool by_snapshot, uint64_t lineage, struc
 {
     if (store->disk != NULL) return recover_disk(store, lineage, shard, errmsg);
     *shard = ledger_recover(&store->ledger, by_snapshot);
-    ledger_open_epoch(&store->ledger, *shard, lineage);
+    uint64_t known = shard_lineage(*shard); /* by its first record, or by a restore */
+    ledger_open_epoch(&store->ledger, *shard, known == 0 ? lineage : known);
     return 0;
 }
 

@@ -343,10 +343,20 @@ void world_check(struct world *world)
 
 /* ---- Life ---- */
 
+/* A slot that is swept for what has expired in the first seconds of a life. */
+static bool is_early(const char *id)
+{
+    uint32_t slot = slot_of(span_text(id));
+    return slot >= 64 && slot < 320;
+}
+
 static void make_ids(struct world *world)
 {
+    bool early = world->host_count == 1 && chance(world, 50);
     for (uint32_t i = 0; i < world->id_count; i++) {
-        int size = snprintf(world->ids[i], 64, "id%u-%x", i, pick(world, 1 << 20));
+        int size;
+        do size = snprintf(world->ids[i], 64, "id%u-%x", i, pick(world, 1 << 20));
+        while (early && !is_early(world->ids[i]));
         if (!world->swarm.has[FAULT_LONG_IDS] || chance(world, 50)) continue;
         memset(world->ids[i] + size, 'x', 1024 - (size_t)size);
         world->ids[i][1024] = 0;

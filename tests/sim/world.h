@@ -150,7 +150,7 @@ struct world {
     int64_t stands_since_ms;
     /* what was done */
     uint64_t steps, crashes, recoveries, faults, digests, savepoints_taken, restores;
-    uint64_t life_count;
+    uint64_t life_count, stops, intrusions;
     uint64_t signals, lives; /* lives: changes whenever all that is under way may have gone */
     uint64_t trace;
     struct machine machines[SHARDS_SIMULATED_MAX]; /* of each shard, or the first of all */
