@@ -27,6 +27,7 @@ static void take_note_answer(struct world *world, const struct host *host, uint3
         return;
     case ANSWER_FULL:
     case ANSWER_UNKNOWN_FUNCTION:
+        note->sent_late = false; /* so that nothing is owed for this try */
         if (!note->is_keyed) note->refused = true;
         return;
     case ANSWER_PENDING: return;

@@ -178,21 +178,22 @@ static void retry_all(struct world *world)
 }
 
 /*
- * Work that needs more than half as much again as its budget waits, and says so: an operator gives
- * it more memory when nothing else moves.
+ * Work that needs more than half as much again as its budget waits, and says so; and where parked
+ * messages fill the memory, what others send waits. An operator gives more memory when nothing else
+ * moves.
  */
 static void give_memory(struct world *world)
 {
-    uint64_t applied = 0, outgrown = 0;
+    uint64_t applied = 0, waiting = 0;
     for (uint32_t i = 0; i < world->host_count; i++) {
         struct shard_metrics metrics;
         shard_metrics(world->hosts[i].shard, &metrics);
         applied += metrics.messages_applied;
-        outgrown += metrics.outgrown;
+        waiting += metrics.outgrown + metrics.parcels_waiting;
     }
     if (applied != world->applied) world->stands_since_ms = world->now_ms;
     world->applied = applied;
-    if (outgrown == 0 || world->now_ms - world->stands_since_ms < STANDS_MS) return;
+    if (waiting == 0 || world->now_ms - world->stands_since_ms < STANDS_MS) return;
     world->swarm.room_bytes *= 2;
     world->stands_since_ms = world->now_ms;
     for (uint32_t i = 0; i < world->host_count; i++) world_configure(world, &world->hosts[i]);
