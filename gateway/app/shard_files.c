@@ -1,6 +1,7 @@
 #include "app/shard_files.h"
 
 #include "shard/shard.h"
+#include "store/layout.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -116,7 +117,7 @@ static int refuse_other(const char *data, uint32_t there, uint32_t wanted, struc
 static int hold(const char *data, struct lock **lock, struct errmsg *errmsg)
 {
     char path[FILE_PATH_MAX];
-    int error = directory_make(data, errmsg);
+    int error = layout_make_root(data, errmsg);
     if (error == 0) error = join(path, data, "LOCK", errmsg);
     return error == 0 ? lock_hold(lock, path, LOCK_JOURNAL, errmsg) : error;
 }
@@ -181,26 +182,34 @@ static int clear_folder(const char *directory, const char *name, struct errmsg *
     return directory_list(path, remove_entry, path, errmsg);
 }
 
+/* It must not come back when the power fails: the next restore may be under another number of
+ * shards and not write over it. */
+static int clear_file(const char *directory, const char *name, struct errmsg *errmsg)
+{
+    char path[FILE_PATH_MAX];
+    int error = join(path, directory, name, errmsg);
+    if (error == 0 && file_exists(path)) error = file_remove(path, errmsg);
+    return error == 0 ? directory_sync(directory, errmsg) : error;
+}
+
 /* Only what a restore writes, so that nothing else can be lost by it. */
 static int clear_store(const char *directory, struct errmsg *errmsg)
 {
-    char path[FILE_PATH_MAX];
+    if (!file_exists(directory)) return 0;
     int error = clear_folder(directory, "snapshots", errmsg);
     if (error == 0) error = clear_folder(directory, "journal", errmsg);
-    if (error == 0) error = join(path, directory, "format", errmsg);
-    if (error == 0 && file_exists(path)) error = file_remove(path, errmsg);
-    return error;
+    return error == 0 ? clear_file(directory, "format", errmsg) : error;
 }
 
 static int clear(const char *data, struct errmsg *errmsg)
 {
     char path[FILE_PATH_MAX];
-    int error = join(path, data, "shards/count", errmsg);
-    if (error == 0 && file_exists(path)) error = file_remove(path, errmsg);
+    int error = join(path, data, "shards", errmsg);
+    if (error == 0 && file_exists(path)) error = clear_file(path, "count", errmsg);
     if (error == 0) error = clear_store(data, errmsg);
     for (uint32_t i = 0; error == 0 && i < SHARDS_MAX; i++) {
         error = shard_files_path(path, data, i, SHARDS_MAX, errmsg);
-        if (error == 0 && file_exists(path)) error = clear_store(path, errmsg);
+        if (error == 0) error = clear_store(path, errmsg);
     }
     return error;
 }

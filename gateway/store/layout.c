@@ -65,13 +65,19 @@ int layout_write_format(const char *directory, struct errmsg *errmsg)
     return file_replace(directory, "format", span_of(text, (size_t)size), errmsg);
 }
 
+int layout_make_root(const char *directory, struct errmsg *errmsg)
+{
+    char path[FILE_PATH_MAX];
+    int error = layout_make(path, directory, "", errmsg);
+    return error == 0 ? sync_parent(directory, errmsg) : error;
+}
+
 int layout_open(struct lock **lock, const char *directory, enum lock_role role,
                 struct errmsg *errmsg)
 {
     char path[FILE_PATH_MAX];
     struct lock *held;
-    int error = layout_make(path, directory, "", errmsg);
-    if (error == 0) error = sync_parent(directory, errmsg);
+    int error = layout_make_root(directory, errmsg);
     if (error == 0) error = path_join(path, directory, "LOCK");
     if (error == 0) error = lock_hold(&held, path, role, errmsg);
     if (error != 0) return error;

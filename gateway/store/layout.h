@@ -18,6 +18,8 @@ enum { LAYOUT_FORMAT = 1 };
  * it. */
 int layout_open(struct lock **lock, const char *directory, enum lock_role role,
                 struct errmsg *errmsg) MUST_USE;
+/* The directory alone, created when missing; its name lasts. */
+int layout_make_root(const char *directory, struct errmsg *errmsg) MUST_USE;
 /* DATA/name, created when missing, into path. */
 int layout_make(char path[FILE_PATH_MAX], const char *directory, const char *name,
                 struct errmsg *errmsg) MUST_USE;
