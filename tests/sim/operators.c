@@ -55,18 +55,15 @@ static void build_on(struct world *world, struct scribble *made, struct event_st
         state->version != 0 && state->version != version_of(&history->scribbles[newest]);
 }
 
-void scribbler_acts(struct world *world)
+static void scribble(struct world *world, uint32_t address, bool is_delete)
 {
     struct history *history = &world->history;
-    uint32_t address = pick(world, history->address_count), last = history->scribbles_count - 1;
-    if (last > 0 && chance(world, 60)) address = history->scribbles[last].address;
     struct host *host = host_of(world, address);
-    if (!world->swarm.has[FAULT_EDITS] || !host_runs(host)) return;
+    if (!host_runs(host)) return;
     uint32_t number = history->scribbles_count;
     struct scribble *made = ADD(history, scribbles);
-    *made = (struct scribble){.address = address,
-                              .is_delete = chance(world, 35),
-                              .first = {history->now + 1, host->number}};
+    *made = (struct scribble){
+        .address = address, .is_delete = is_delete, .first = {history->now + 1, host->number}};
     struct shard_event event = {
         .kind = EVENT_STATE,
         .state = {.address = address_of(world, address),
@@ -77,8 +74,32 @@ void scribbler_acts(struct world *world)
     if (chance(world, 30)) build_on(world, made, &event.state);
     world->tries[address].is_edited = true;
     world_ask(world, host, &event, WAIT_SCRIBBLE, number);
+}
+
+/* What was there for certain is deleted, its absence is looked at, and the shard dies. */
+static void delete_look_and_die(struct world *world, uint32_t address)
+{
+    struct host *host = host_of(world, address);
+    scribble(world, address, false);
+    for (int i = 0; i < 5; i++) host_commit(world, host); /* some of it, each time */
+    scribble(world, address, true);
+    client_reads(world, address, "note");
+    if (host_runs(host)) host_crash(world, host);
+    client_reads(world, address, "note");
+}
+
+void scribbler_acts(struct world *world)
+{
+    const struct history *history = &world->history;
+    uint32_t address = pick(world, history->address_count), last = history->scribbles_count - 1;
+    if (!world->swarm.has[FAULT_EDITS]) return;
+    if (last > 0 && chance(world, 60)) address = history->scribbles[last].address;
+    if (has(world, FAULT_CRASHES) && chance(world, 10)) {
+        delete_look_and_die(world, address);
+        return;
+    }
+    scribble(world, address, chance(world, 30));
     if (chance(world, 60)) client_reads(world, address, "note");
-    if (has(world, FAULT_CRASHES) && host_runs(host) && chance(world, 10)) host_crash(world, host);
 }
 
 void consumer_pulls(struct world *world)

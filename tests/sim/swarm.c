@@ -91,7 +91,7 @@ void swarm_draw(struct swarm *swarm, uint64_t seed, const struct swarm_limits *l
     swarm->segment_size = sizes[of(&prng, 4)];
     swarm->store = of(&prng, 100) < 30 ? STORE_DISK : STORE_MEMORY;
     draw_more(swarm, &prng);
-    if (of(&prng, 100) < 4 || limits->small_budgets) make_small(swarm, &prng);
+    if (of(&prng, 100) < 6 || limits->small_budgets) make_small(swarm, &prng);
     obey(swarm, limits);
     agree(swarm);
 }

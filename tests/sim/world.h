@@ -234,6 +234,10 @@ void savepoint_crashed(struct world *world, struct host *host);
 void savepoint_restore(struct world *world);
 void savepoint_close(struct world *world);
 
+/* step.c: after a step, with what the metrics were before it. */
+void world_check_step(struct world *world, const struct host *host, const struct shard_event *event,
+                      const struct shard_metrics *before);
+
 /* blame.c */
 void blame_called(struct world *world, struct call *call);
 void blame_answered(struct world *world, const struct call *call, enum outcome outcome,
