@@ -69,16 +69,46 @@ static int inflate_begin(struct body *body, uint8_t first)
     return 0;
 }
 
+/* What a buffer has never written to it does not take; but its memory may be that of another one,
+   which did. */
+static size_t held(const struct buffer *buffer)
+{
+    return buffer->capacity < 2 * buffer->size ? buffer->capacity : 2 * buffer->size;
+}
+
 size_t body_held(const struct body *body)
 {
-    return body->copy.size + body->packed.size;
+    return held(&body->copy) + held(&body->packed);
+}
+
+static bool resize(struct buffer *buffer, size_t capacity)
+{
+    uint8_t *at = realloc(buffer->at, capacity);
+    if (at == NULL) return false;
+    buffer->at = at;
+    buffer->capacity = capacity;
+    return true;
+}
+
+static bool shrink(struct buffer *buffer, size_t most)
+{
+    if (buffer->size <= most) return false;
+    buffer->size -= most;
+    return resize(buffer, buffer->size);
+}
+
+bool body_shrink(struct body *body, size_t most)
+{
+    body->bytes = SPAN_EMPTY;
+    return shrink(&body->copy, most) || shrink(&body->packed, most);
 }
 
 /* For `more` bytes, and when the buffer becomes large for all of `most`. */
 static int make_room(struct buffer *buffer, size_t more, size_t most)
 {
-    bool large = buffer->size + more > LARGE && buffer->capacity < most;
-    return buffer_reserve(buffer, large && most - buffer->size > more ? most - buffer->size : more);
+    bool becomes_large = buffer->size + more > LARGE && buffer->capacity < most;
+    if (becomes_large && most >= buffer->size + more && resize(buffer, most)) return 0;
+    return buffer_reserve(buffer, more);
 }
 
 /* As it was sent, to be copied. */

@@ -33,8 +33,11 @@ void body_init(struct body *body);
 void body_close(struct body *body);
 void body_begin(struct body *body, size_t bytes_max);
 
-/* Bytes of memory that are in use. */
+/* Bytes of memory that it may take. */
 size_t body_held(const struct body *body);
+/* Gives back about `most` bytes of what it holds, from the end: the system takes its time for each
+   page. False: that was all worth the name, and the content is gone. */
+bool body_shrink(struct body *body, size_t most);
 
 /*
  * The next piece; `last` when it is known to be all: then `bytes` may point into it, and the piece

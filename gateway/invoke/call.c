@@ -12,9 +12,11 @@
 
 enum {
     BODY_KEPT_MAX = 64 * 1024,
-    UNPACK_STEP = 32 * 1024, /* bytes */
-    UNPACK_WORK = 4,         /* what one of them costs more than one that is read */
-    TOLD_WORK = 4096,        /* an outcome and the call that comes of it, in bytes: see share.c */
+    UNPACK_STEP = 32 * 1024,  /* bytes */
+    UNPACK_WORK = 4,          /* what one of them costs more than one that is read */
+    SHRINK_STEP = 512 * 1024, /* bytes of memory that are given back at a time */
+    SHRINK_WORK = 64 * 1024,
+    TOLD_WORK = 4096, /* an outcome and the call that comes of it, in bytes: see share.c */
 };
 
 static struct call *call_take(struct invoke *invoke)
@@ -65,8 +67,6 @@ void call_free(struct call *call)
 static void call_recycle(struct call *call)
 {
     struct invoke *invoke = call->invoke;
-    CHECK(call->place == CALL_ENDED);
-    call->place = CALL_FREE;
     crowd_left(call);
     if (invoke->free_call_count >= CALLS_KEPT_MAX) {
         call_free(call);
@@ -76,6 +76,28 @@ static void call_recycle(struct call *call)
     answer_begin(&call->answer, 0);
     list_prepend(&invoke->free_calls, &call->link);
     invoke->free_call_count++;
+}
+
+/* It has been told: what it holds is given back, a lot of it bit by bit. */
+static void call_leave(struct call *call)
+{
+    CHECK(call->place == CALL_ENDED);
+    call->place = CALL_FREE;
+    if (body_held(&call->answer.body) <= SHRINK_STEP) {
+        call_recycle(call);
+        return;
+    }
+    list_append(&call->invoke->leaving, &call->link);
+    invoke_soon(call->invoke);
+}
+
+static void shrink(struct invoke *invoke)
+{
+    struct call *call = LIST_FIRST(&invoke->leaving, struct call, link);
+    share_take(invoke, SHRINK_WORK);
+    if (body_shrink(&call->answer.body, SHRINK_STEP)) return;
+    list_remove(&call->link);
+    call_recycle(call);
 }
 
 static void call_end(struct call *call)
@@ -100,7 +122,7 @@ void call_fail(struct call *call, enum outcome outcome, const char *format, ...)
     invoke_soon(call->invoke);
 }
 
-/* It is about to be handed over, and its memory to be given back. */
+/* It is about to be handed over. */
 static void count_work(struct call *call)
 {
     share_take(call->invoke, TOLD_WORK + body_held(&call->answer.body));
@@ -117,7 +139,7 @@ static void tell_answer(struct call *call)
     else
         verdict_of(&call->answer, &invoke->response, &invoke->text, &event.response);
     invoke->done(invoke->context, &event);
-    call_recycle(call);
+    call_leave(call);
 }
 
 static bool has_packed(const struct call *call)
@@ -161,14 +183,14 @@ static void unpack(struct invoke *invoke)
 static void tell_failure(struct call *call)
 {
     struct invoke *invoke = call->invoke;
-    count_work(call);
+    share_take(invoke, TOLD_WORK);
     struct shard_event event = {.kind = EVENT_RESPONSE};
     event.response.flight = call->invocation->flight;
     event.response.outcome = call->outcome;
     event.response.text = span_text(call->text.text);
     event.response.retry_after_ms = -1;
     invoke->done(invoke->context, &event);
-    call_recycle(call);
+    call_leave(call);
 }
 
 static void tell_starved(struct invoke *invoke)
@@ -208,5 +230,7 @@ void calls_tell(struct invoke *invoke)
     /* Some of each, however many others there are. */
     tell_failures(invoke);
     if (!list_empty(&invoke->packed)) unpack(invoke);
+    if (!list_empty(&invoke->leaving)) shrink(invoke);
     while (!list_empty(&invoke->packed) && !share_spent(invoke)) unpack(invoke);
+    while (!list_empty(&invoke->leaving) && !share_spent(invoke)) shrink(invoke);
 }

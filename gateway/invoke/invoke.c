@@ -106,6 +106,7 @@ int invoke_open(struct invoke **out, struct loop *loop, invoke_done *done, void 
     list_init(&invoke->failed);
     list_init(&invoke->answered);
     list_init(&invoke->packed);
+    list_init(&invoke->leaving);
     list_init(&invoke->waiting);
     share_renew(invoke);
     list_init(&invoke->dirty);
@@ -177,6 +178,7 @@ void invoke_close(struct invoke *invoke)
     free_calls(&invoke->failed);
     free_calls(&invoke->answered);
     free_calls(&invoke->packed);
+    free_calls(&invoke->leaving);
     for (size_t i = 0; i < invoke->endpoint_count; i++) endpoint_drop(invoke->endpoints[i]);
     while (!list_empty(&invoke->retired))
         endpoint_drop(LIST_FIRST(&invoke->retired, struct endpoint, link));

@@ -35,6 +35,7 @@ struct invoke {
     struct list failed;   /* calls whose outcome is known and not yet told */
     struct list answered; /* calls with a complete answer, not yet told */
     struct list packed;   /* the same, to be decompressed before */
+    struct list leaving;  /* told, with much memory to give back */
     /* What there is to do in one turn is bounded, whatever comes: see share.c. */
     size_t work;         /* bytes that may still be looked at in this turn */
     struct list waiting; /* connections with something to read, for the next turn */

@@ -45,6 +45,6 @@ void share_end(struct invoke *invoke)
 {
     if (!list_empty(&invoke->waiting) || !list_empty(&invoke->packed) ||
         !list_empty(&invoke->answered) || !list_empty(&invoke->failed) ||
-        !list_empty(&invoke->fresh))
+        !list_empty(&invoke->leaving) || !list_empty(&invoke->fresh))
         invoke_soon(invoke);
 }

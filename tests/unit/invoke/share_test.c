@@ -173,6 +173,10 @@ Test(share, a_large_body_does_not_move)
         cr_assert_eq(body_add(&body, span_of(piece, sizeof piece), false), 0);
     cr_expect_eq(body.copy.at, at);
     cr_expect_eq(body_held(&body), 32u << 20);
+    /* And is given back in pieces. */
+    for (size_t size = body.copy.size; body_shrink(&body, 1u << 20); size = body.copy.size)
+        cr_assert_eq(size - body.copy.size, 1u << 20);
+    cr_expect_leq(body.copy.capacity, 1u << 20);
     body_close(&body);
 }
 
