@@ -134,3 +134,12 @@ void consumer_pops(struct world *world)
                                          .max = pick(world, 4)}};
     world_ask(world, host, &event, WAIT_TOPIC, 0);
 }
+
+/* Dead letters, which wait in each shard: they need room as what others take does. */
+void operator_reads_letters(struct world *world)
+{
+    struct shard_event event = {
+        .kind = EVENT_PULL,
+        .pull = {.egress = SPAN_LITERAL("holdfast/dead-letters"), .pop = true, .max = 100}};
+    tell_all(world, &event);
+}

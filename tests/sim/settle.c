@@ -184,16 +184,20 @@ static void retry_all(struct world *world)
  */
 static void give_memory(struct world *world)
 {
-    uint64_t applied = 0, waiting = 0;
+    uint64_t applied = 0, outgrown = 0, parked = 0, parcels = 0;
     for (uint32_t i = 0; i < world->host_count; i++) {
         struct shard_metrics metrics;
         shard_metrics(world->hosts[i].shard, &metrics);
         applied += metrics.messages_applied;
-        waiting += metrics.outgrown + metrics.parcels_waiting;
+        outgrown += metrics.outgrown;
+        parked += metrics.parked_now;
+        parcels += metrics.parcels_waiting;
     }
+    bool waits = outgrown > 0 || (parked > 0 && parcels > 0);
+
     if (applied != world->applied) world->stands_since_ms = world->now_ms;
     world->applied = applied;
-    if (waiting == 0 || world->now_ms - world->stands_since_ms < STANDS_MS) return;
+    if (!waits || world->now_ms - world->stands_since_ms < STANDS_MS) return;
     world->swarm.room_bytes *= 2;
     world->stands_since_ms = world->now_ms;
     for (uint32_t i = 0; i < world->host_count; i++) world_configure(world, &world->hosts[i]);
@@ -208,6 +212,7 @@ static void turn(struct world *world)
     if (world->swarm.room_bytes > 0) { /* room comes by those who take */
         consumer_pulls(world);
         consumer_pops(world);
+        operator_reads_letters(world);
         give_memory(world);
     }
     commit_all(world);

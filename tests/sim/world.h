@@ -262,6 +262,7 @@ void operator_acts(struct world *world);
 void scribbler_acts(struct world *world);
 void consumer_pulls(struct world *world);
 void consumer_pops(struct world *world);
+void operator_reads_letters(struct world *world);
 #define EGRESS_NAME SPAN_LITERAL("t/out")
 #define TOPIC_LANE SPAN_LITERAL("io.statefun.playground/egress/p")
 
