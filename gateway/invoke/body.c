@@ -12,9 +12,11 @@ enum {
     INFLATE_RATIO_MAX = 200,
     INFLATE_FREE = 1024 * 1024,
     COPY_KEPT_MAX = 64 * 1024, /* a larger buffer is given back after its answer */
-    /* A body beyond this is given room for all that it may become. Moving it again and again while
-       it grows would make turns of many milliseconds; memory that is not written costs nothing. */
+    /* A body beyond this gets a mapping of its own, with room for all that it may become. Moving it
+       again and again while it grows would make turns of many milliseconds; what is not written
+       costs nothing; and what is given back does not stay in the heap. */
     LARGE = 256 * 1024,
+    MAPPED = (32 << 20) + 65536, /* bytes that no malloc takes from its heap */
 };
 
 struct inflater {
@@ -45,7 +47,6 @@ void body_begin(struct body *body, size_t bytes_max)
     buffer_clear(&body->copy);
     buffer_clear(&body->packed);
     body->bytes = SPAN_EMPTY;
-    body->length = 0;
     body->coding = BODY_PLAIN;
     body->bytes_max = bytes_max;
     body->excerpt = false;
@@ -69,11 +70,10 @@ static int inflate_begin(struct body *body, uint8_t first)
     return 0;
 }
 
-/* What a buffer has never written to it does not take; but its memory may be that of another one,
-   which did. */
+/* A mapping takes what has been written to it. */
 static size_t held(const struct buffer *buffer)
 {
-    return buffer->capacity < 2 * buffer->size ? buffer->capacity : 2 * buffer->size;
+    return buffer->capacity < MAPPED ? buffer->capacity : buffer->size;
 }
 
 size_t body_held(const struct body *body)
@@ -103,20 +103,18 @@ bool body_shrink(struct body *body, size_t most)
     return shrink(&body->copy, most) || shrink(&body->packed, most);
 }
 
-/* For `more` bytes, and when the buffer becomes large for all of `most`. */
-static int make_room(struct buffer *buffer, size_t more, size_t most)
+static int make_room(const struct body *body, struct buffer *buffer, size_t more)
 {
-    bool becomes_large = buffer->size + more > LARGE && buffer->capacity < most;
-    if (becomes_large && most >= buffer->size + more && resize(buffer, most)) return 0;
+    bool becomes_large = buffer->size + more > LARGE && buffer->capacity < MAPPED;
+    size_t place = body->bytes_max < MAPPED ? MAPPED : body->bytes_max;
+    if (becomes_large && resize(buffer, place)) return 0;
     return buffer_reserve(buffer, more);
 }
 
 /* As it was sent, to be copied. */
 static int keep(struct body *body, struct buffer *buffer, struct span piece)
 {
-    size_t most = body->bytes_max;
-    if (body->length > 0 && body->length < most) most = (size_t)body->length;
-    if (make_room(buffer, piece.size, most) != 0) return ERROR_MEMORY;
+    if (make_room(body, buffer, piece.size) != 0) return ERROR_MEMORY;
     buffer_append(buffer, piece);
     return 0;
 }
@@ -128,7 +126,7 @@ static int inflate_step(struct body *body)
     size_t max = body->excerpt ? body->excerpt_max : body->bytes_max;
     size_t room = max - body->copy.size + 1;
     if (room > INFLATE_STEP) room = INFLATE_STEP;
-    if (make_room(&body->copy, room, max) != 0) return ERROR_MEMORY;
+    if (make_room(body, &body->copy, room) != 0) return ERROR_MEMORY;
     stream->next_out = body->copy.at + body->copy.size;
     stream->avail_out = (uInt)room;
     int result = inflate(stream, Z_NO_FLUSH);

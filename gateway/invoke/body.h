@@ -21,7 +21,6 @@ struct body {
     bool excerpt;     /* keep only the first excerpt_max bytes, for people; more is no error */
     size_t excerpt_max;
     size_t sent;     /* bytes as sent so far */
-    uint64_t length; /* as announced, or 0 */
     struct buffer copy;
     struct buffer packed;      /* compressed, as sent */
     struct inflater *inflater; /* made for the first compressed body, then kept */

@@ -107,7 +107,6 @@ static int head_read(const struct connection *connection, struct answer *answer)
 {
     const struct http1 *http1 = &connection->http1;
     answer_head(answer);
-    answer->body.length = http1->has_length ? http1->left : 0;
     bool too_long = http1->has_length && http1->left > answer->body.bytes_max;
     return too_long && answer_is_result(answer) ? ERROR_TOO_LARGE : 0;
 }
