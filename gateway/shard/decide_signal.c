@@ -279,7 +279,8 @@ static bool may_send(const struct shard *shard, const struct peer *peer, const s
 
 static void ask_again(const struct shard *shard, struct peer *peer)
 {
-    if (!peer->full || peer->wants_bytes == 0 || !budget_admits_parcels(shard, peer->wants_bytes)) return;
+    if (!peer->full || peer->wants_bytes == 0 || !budget_admits_parcels(shard, peer->wants_bytes))
+        return;
     peer->full = false;
     peer->tells = peer->rewinds = true;
 }
