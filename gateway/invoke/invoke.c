@@ -53,7 +53,6 @@ static void catch_up(struct invoke *invoke)
 {
     loop_timer_clear(invoke->loop, &invoke->soon);
     crowd_disperse(invoke);
-    share_go_on(invoke);
     share_renew(invoke);
     calls_tell(invoke);
     share_renew(invoke);
@@ -71,16 +70,19 @@ static void turn_ends(struct loop_turn_end *turn_end)
     share_end(invoke);
 }
 
-static void soon_expired(struct loop_timer *timer)
-{
-    catch_up(CONTAINER_OF(timer, struct invoke, soon));
-}
-
 /* A timer for now, which the end of the turn takes back: it costs nothing but when our turn end has
  * been. */
 void invoke_soon(struct invoke *invoke)
 {
     if (!invoke->soon.set) loop_timer_set(invoke->loop, &invoke->soon, loop_now_us(invoke->loop));
+}
+
+/* What the last turn has left: reads now, before it is shared out anew, and the rest at the end. */
+static void soon_expired(struct loop_timer *timer)
+{
+    struct invoke *invoke = CONTAINER_OF(timer, struct invoke, soon);
+    share_go_on(invoke);
+    invoke_soon(invoke);
 }
 
 /* -- Life -- */
