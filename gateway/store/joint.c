@@ -47,6 +47,22 @@ int joint_take(struct joint *joint, const struct scan *scan, const struct scan_r
     return error != 0 ? error : check_lineage(joint, scan, run, errmsg);
 }
 
+/* A repair, or a restore, has left a snapshot alone, and says which. */
+static int check_note(const struct joint *joint, struct errmsg *errmsg)
+{
+    uint64_t from = joint->from.seq, last = joint->note.next_seq - 1;
+    if (from == last) return 0;
+    if (from == 0)
+        return errmsg_set(errmsg, ERROR_DAMAGED,
+                          "%.200s at offset 0: it begins behind a snapshot of record %" PRIu64
+                          ", which is missing",
+                          joint->journal, last);
+    return errmsg_set(errmsg, ERROR_DAMAGED,
+                      "%.200s at offset 0: it begins behind a snapshot of record %" PRIu64
+                      ", but there is a snapshot of record %" PRIu64,
+                      joint->journal, last, from);
+}
+
 static int end_empty(const struct joint *joint, const struct scan *scan, struct errmsg *errmsg)
 {
     uint64_t from = joint->from.seq;
@@ -55,9 +71,9 @@ static int end_empty(const struct joint *joint, const struct scan *scan, struct 
                           "%.200s at offset 0: no snapshot beside it, and that is all that a "
                           "savepoint has",
                           joint->journal);
-    if (joint->alone || from == 0) return 0;
-    if (joint->note.there && joint->note.next_seq == from + 1)
-        return 0; /* that is how a repair left it */
+    if (joint->alone) return 0;
+    if (joint->note.there) return check_note(joint, errmsg);
+    if (from == 0) return 0;
     return errmsg_set(errmsg, ERROR_DAMAGED,
                       "%.200s at offset %" PRIu64
                       ": the journal is missing or has no record, but there is a snapshot of "

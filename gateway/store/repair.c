@@ -222,11 +222,12 @@ static bool is_fresh(const struct repairing *repairing)
 {
     const struct plan *plan = repairing->plan;
     if (plan->number_max != 0) return false;
-    if (repairing->survey->manifests.count == 0) return true;
+    const struct repaired *note = &repairing->note;
+    if (repairing->survey->manifests.count == 0) return !note->there || note->next_seq == 1;
     /* An earlier repair may have ended before it came to the snapshots. */
     const struct snapshot_numbers *manifests = &repairing->survey->manifests;
     if (manifests->at[manifests->count - 1] != plan->manifest) return false;
-    return repairing->note.there && repairing->note.next_seq == plan->last_seq + 1;
+    return note->there && note->next_seq == plan->last_seq + 1;
 }
 
 static int decide(struct repairing *repairing, bool accept_loss)
@@ -262,6 +263,8 @@ int store_repair(const struct store_tool *tool, bool accept_loss, struct errmsg 
     int unread = repaired_load(&repairing.note, survey.journal, errmsg);
     if (unread != 0) repairing.note = (struct repaired){0};
     repairing.note_damaged = unread == ERROR_DAMAGED;
+    if (repairing.note.there && repairing.note.next_seq > plan.seq_max)
+        plan.seq_max = repairing.note.next_seq - 1; /* of the snapshot before it */
     if (error == 0 && unread == ERROR_MEMORY) error = unread;
     if (error == 0) error = decide(&repairing, accept_loss);
     survey_close(&survey);

@@ -2,7 +2,9 @@
  */
 #include "unit/store/fixture.h"
 
+#include "os/file.h"
 #include "store/check.h"
+#include "store/repaired.h"
 #include "store/segment.h"
 
 #include <criterion/criterion.h>
@@ -250,4 +252,24 @@ Test(joint, a_savepoint_without_its_snapshot_is_none)
     cr_assert_eq(unlink(path), 0);
     savepoint = true;
     all_refuse("no snapshot", NULL);
+}
+
+/* A restored directory before its first start, or a repaired one. */
+Test(joint, a_note_of_a_snapshot_that_is_gone)
+{
+    char path[PATH_SIZE];
+    struct repaired note = {.epoch = 3, .new_lineage = true, .next_seq = 8, .number = 1};
+    take_snapshot(7, LINEAGE);
+    snprintf(path, sizeof path, "%.500s/journal", directory);
+    cr_assert_eq(directory_make(path, &errmsg), 0);
+    cr_assert_eq(repaired_write(&note, path, &errmsg), 0);
+    cr_assert_eq(replay(), 0, "%s", errmsg.text);
+    cr_assert_eq(check(), 0, "%s", errmsg.text);
+    snprintf(path, sizeof path, "%.500s/snapshots/manifest-%020u", directory, 1U);
+    cr_assert_eq(unlink(path), 0);
+    all_refuse("snapshot of record 7", "journal");
+    struct store_tool tool = {.directory = directory};
+    cr_assert_eq(store_repair(&tool, false, &errmsg), ERROR_REFUSED);
+    cr_assert_eq(store_repair(&tool, true, &errmsg), 0, "%s", errmsg.text);
+    all_accept();
 }
