@@ -14,10 +14,12 @@
 
 enum {
     BODIES_MAX = 268435456,
-    HEAD_ROOM = 1048576, /* beside the largest body: its head, and what others have begun */
-    SMALL = 16384,       /* of HTTP/2: not worth to be refused */
-    QUIET_US = 1000000,  /* without a byte: has stalled */
-    LINGER_US = 2000000, /* for who is refused to notice, before the connection is reset */
+    HEAD_ROOM = 1048576,   /* beside the largest body: its head, and what others have begun */
+    SMALL = 16384,         /* of HTTP/2: not worth to be refused */
+    FLAG_END_STREAM = 1,   /* of HTTP/2 */
+    DATA_SIZE_MAX = 16384, /* of a frame of it */
+    QUIET_US = 1000000,    /* without a byte: has stalled */
+    LINGER_US = 2000000,   /* for who is refused to notice, before the connection is reset */
 };
 
 void bodies_open(struct server *server)
@@ -172,6 +174,16 @@ static bool know_protocol(struct connection *connection)
     return connection->frames != NULL;
 }
 
+/* h2o resets a stream whose body grows over the limit as refused, which invites to send all of it
+   again. So the body ends with the frame that is too much, h2o is let have that, and the request is
+   answered with 413; or h2o resets the stream because more comes, or less than was announced: that
+   invites nobody. */
+static void end_body(struct connection *connection, uint8_t *head)
+{
+    head[4] |= FLAG_END_STREAM;
+    connection->ends_body = true;
+}
+
 /* Frames of unknown types are taken out of the input: h2o writes a line to stderr for each. They
    are still there from their first byte, for h2o consumes whole frames. */
 static void read_frames(struct connection *connection, size_t at)
@@ -181,11 +193,14 @@ static void read_frames(struct connection *connection, size_t at)
     size_t kept = at;
     while (at < input->size) {
         struct span bytes = span_of(input->bytes + at, input->size - at);
-        size_t taken = frames_next(frames, bytes, upload_max(connection));
+        size_t body_max = connection->listener->server->limits.body_max;
+        size_t taken = frames_next(frames, bytes, upload_max(connection), body_max);
         if (kept != at) memmove(input->bytes + kept, input->bytes + at, taken);
         at += taken;
         kept += taken;
         if (frames->foreign_size <= kept) kept -= frames->foreign_size;
+        if (frames->oversize > 0 && frames->oversize <= kept)
+            end_body(connection, (uint8_t *)input->bytes + kept - frames->oversize);
     }
     input->size = kept;
 }
@@ -238,6 +253,9 @@ static void read_ready(h2o_socket_t *socket, const char *error)
         return;
     }
     server->config.max_request_entity_size = upload_max(connection);
+    if (connection->ends_body)
+        server->config.max_request_entity_size = server->limits.body_max + DATA_SIZE_MAX;
+    connection->ends_body = false;
     server->reading = connection;
     connection->read(socket, error);
     server->config.max_request_entity_size = server->limits.body_max;

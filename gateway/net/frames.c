@@ -43,7 +43,13 @@ static struct frames_upload *add(struct frames *frames, uint32_t stream)
     return upload;
 }
 
-static void grow(struct frames *frames, uint32_t stream, size_t size, size_t upload_max)
+static uint32_t payload_size(const struct frames *frames)
+{
+    return (uint32_t)frames->head[0] << 16 | (uint32_t)frames->head[1] << 8 | frames->head[2];
+}
+
+static void grow(struct frames *frames, uint32_t stream, size_t size, size_t upload_max,
+                 size_t body_max)
 {
     struct frames_upload *upload = find(frames, stream);
     if (upload == NULL) upload = add(frames, stream);
@@ -51,17 +57,13 @@ static void grow(struct frames *frames, uint32_t stream, size_t size, size_t upl
     if (upload == NULL) frames->held += size;
     if (upload == NULL || upload->refused) return;
     upload->refused = upload->size + size > upload_max;
+    if (upload->size + size > body_max) frames->oversize = HEAD_SIZE + (size_t)payload_size(frames);
     frames->held -= upload->size;
     upload->size = upload->refused ? 0 : upload->size + size;
     frames->held += upload->size;
 }
 
 /* -- Frames -- */
-
-static uint32_t payload_size(const struct frames *frames)
-{
-    return (uint32_t)frames->head[0] << 16 | (uint32_t)frames->head[1] << 8 | frames->head[2];
-}
 
 static bool is_padded_data(const struct frames *frames)
 {
@@ -121,7 +123,7 @@ static void read_payload(struct frames *frames, struct span bytes)
 }
 
 /* Whole now: this is when h2o acts on it. */
-static void frame_complete(struct frames *frames, size_t upload_max)
+static void frame_complete(struct frames *frames, size_t upload_max, size_t body_max)
 {
     uint8_t type = frames->head[3];
     bool ends = (frames->head[4] & FLAG_END_STREAM) != 0;
@@ -132,7 +134,7 @@ static void frame_complete(struct frames *frames, size_t upload_max)
         struct frames_upload *upload = find(frames, stream_of(frames));
         if (upload != NULL) forget(frames, upload);
     } else if (type == TYPE_DATA) {
-        grow(frames, stream_of(frames), data_size(frames), upload_max);
+        grow(frames, stream_of(frames), data_size(frames), upload_max, body_max);
     }
 }
 
@@ -154,11 +156,12 @@ static bool head_whole(const struct frames *frames)
            (frames->head_read == HEAD_SIZE && !is_padded_data(frames));
 }
 
-size_t frames_next(struct frames *frames, struct span bytes, size_t upload_max)
+size_t frames_next(struct frames *frames, struct span bytes, size_t upload_max, size_t body_max)
 {
     size_t all = bytes.size;
     frames->foreign_size = 0;
-    while (bytes.size > 0 && frames->foreign_size == 0) {
+    frames->oversize = 0;
+    while (bytes.size > 0 && frames->foreign_size == 0 && frames->oversize == 0) {
         size_t taken = 1;
         if (frames->preface_read < PREFACE_SIZE) {
             frames->preface_read++;
@@ -170,12 +173,14 @@ size_t frames_next(struct frames *frames, struct span bytes, size_t upload_max)
             frames->payload_left -= (uint32_t)taken;
         }
         bytes = span_from(bytes, taken);
-        if (head_whole(frames) && frames->payload_left == 0) frame_complete(frames, upload_max);
+        if (head_whole(frames) && frames->payload_left == 0)
+            frame_complete(frames, upload_max, body_max);
     }
     return all - bytes.size;
 }
 
 void frames_read(struct frames *frames, struct span bytes, size_t upload_max)
 {
-    while (bytes.size > 0) bytes = span_from(bytes, frames_next(frames, bytes, upload_max));
+    while (bytes.size > 0)
+        bytes = span_from(bytes, frames_next(frames, bytes, upload_max, SIZE_MAX));
 }

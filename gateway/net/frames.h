@@ -29,6 +29,7 @@ struct frames {
     struct hpack hpack;
     uint32_t fields_max; /* of the largest block so far */
     size_t foreign_size; /* see frames_next */
+    size_t oversize;     /* the same */
     uint64_t overhead;   /* frames so far that bring next to nothing of a body */
     uint32_t last_stream;
     uint64_t begun;  /* requests so far */
@@ -42,8 +43,10 @@ struct frames {
 void frames_read(struct frames *frames, struct span bytes, size_t upload_max);
 /*
  * The same, but ends behind a frame of a type that nobody knows, which h2o would log: then
- * `foreign_size` is its size, head and all, else 0. Gives back how many bytes were read.
+ * `foreign_size` is its size, head and all, else 0. And behind one that takes its upload over
+ * `body_max`, whatever `upload_max` is: then `oversize` is its size. Gives back how many bytes were
+ * read.
  */
-size_t frames_next(struct frames *frames, struct span bytes, size_t upload_max);
+size_t frames_next(struct frames *frames, struct span bytes, size_t upload_max, size_t body_max);
 
 #endif

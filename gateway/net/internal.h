@@ -108,6 +108,7 @@ struct connection {
     int64_t received_us;
     bool protocol_known;
     struct frames *frames; /* HTTP/2 only */
+    bool ends_body;        /* with a frame of this read: it is too large */
     char *refusal;         /* being sent because there was no room: what comes is thrown away */
     /* What its answers hold: see answers.c. */
     struct list answers_link;

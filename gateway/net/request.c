@@ -9,6 +9,8 @@
 #include "net/head.h"
 #include "net/percent.h"
 
+#include <stdio.h>
+
 struct request_handler {
     h2o_handler_t super;
     struct server *server;
@@ -103,6 +105,15 @@ static void refuse(struct request *request, int status, const char *code, const 
     http_problem(&request->http, status, code, detail, SPAN_EMPTY, status == 503 ? 1 : 0);
 }
 
+/* Of HTTP/2, see bodies.c; that of HTTP/1 is refused by h2o. */
+static void refuse_too_large(struct request *request)
+{
+    char text[128];
+    snprintf(text, sizeof text, "The body is over the limit of %zu bytes.",
+             request->connection->listener->server->limits.body_max);
+    http_problem(&request->http, 413, "too-large", text, SPAN_EMPTY, 0);
+}
+
 static int on_request(h2o_handler_t *self, h2o_req_t *req)
 {
     struct server *server = ((struct request_handler *)(void *)self)->server;
@@ -116,6 +127,8 @@ static int on_request(h2o_handler_t *self, h2o_req_t *req)
         /* HTTP/1 ends with the answer by itself; what is left of HTTP/2 is not to be trusted
          * either. */
         if (req->version >= 0x200) connection_cut(connection);
+    } else if (req->entity.len > server->limits.body_max) {
+        refuse_too_large(request);
     } else if (server->closing || connection->cut || connection->gone) {
         refuse(request, 503, "draining", "The gateway is going down: try again.");
     } else {

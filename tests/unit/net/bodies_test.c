@@ -212,7 +212,8 @@ Test(bodies, counts_on_after_an_answer)
 /* -- HTTP/2 -- */
 
 enum { DATA = 0, HEADERS = 1, RST_STREAM = 3, SETTINGS = 4 };
-enum { END_STREAM = 1, END_HEADERS = 4, FRAME_SIZE = 16384, REFUSED_STREAM = 7 };
+enum { END_STREAM = 1, END_HEADERS = 4, FRAME_SIZE = 16384 };
+enum { PROTOCOL_ERROR = 1, STREAM_CLOSED = 5, REFUSED_STREAM = 7 };
 
 static void frame(int fd, int type, int flags, uint32_t stream, const void *payload, size_t size)
 {
@@ -304,6 +305,51 @@ Test(bodies, reads_whole_bodies_of_http2)
     cr_assert_eq(refused, 0);
     cr_assert_eq(bytes_held(), 0);
     close(fd);
+}
+
+/* The answer to the stream: its status, or minus the code of its reset. */
+static int h2_outcome(int fd, uint32_t stream)
+{
+    uint8_t head[9];
+    uint8_t payload[20000];
+    while (recv(fd, head, 9, MSG_WAITALL) == 9) {
+        size_t size = (size_t)head[0] << 16 | (size_t)head[1] << 8 | head[2];
+        if (size > sizeof payload) return 0;
+        if (size > 0 && recv(fd, payload, size, MSG_WAITALL) != (ssize_t)size) return 0;
+        if (head[8] != stream) continue;
+        if (head[3] == RST_STREAM) return -payload[3];
+        if (head[3] == HEADERS) return size > 5 && memcmp(payload + 2, "413", 3) == 0 ? 413 : 200;
+    }
+    return 0;
+}
+
+/* An upload over the limit of 1 MiB; what becomes of it. The connection goes on. */
+static int outcome_of(const uint8_t *block, size_t block_size, size_t size)
+{
+    int fd = h2_start(), refused = 0;
+    frame(fd, HEADERS, END_HEADERS, 1, block, block_size);
+    h2_send(fd, 1, size, false);
+    int outcome = h2_outcome(fd, 1);
+    h2_post(fd, 3);
+    h2_send(fd, 3, 100, true);
+    cr_assert(h2_await(fd, 3, &refused));
+    cr_assert_eq(refused, 0);
+    close(fd);
+    cr_assert(falls_to(0));
+    return outcome;
+}
+
+/* REFUSED_STREAM would invite to send all of it again. */
+Test(bodies, does_not_invite_to_repeat_what_is_over_the_limit_over_http2)
+{
+    static const uint8_t plain[] = {0x83, 0x86, 0x84, 0x01, 0x01, 'x'};
+    static const uint8_t with_length[] = {0x83, 0x86, 0x84, 0x01, 0x01, 'x', /* content-length: */
+                                          0x0f, 0x0d, 0x07, '2',  '0',  '0', '0', '0', '0', '0'};
+    cr_assert_eq(outcome_of(plain, sizeof plain, (1 << 20) + 1), 413);
+    int outcome = outcome_of(plain, sizeof plain, 2000000);
+    cr_assert(outcome == 413 || outcome == -STREAM_CLOSED, "%d", outcome);
+    outcome = outcome_of(with_length, sizeof with_length, 2000000);
+    cr_assert(outcome == -PROTOCOL_ERROR || outcome == -STREAM_CLOSED, "%d", outcome);
 }
 
 Test(bodies, cuts_http2_uploads_that_have_gone_quiet)
