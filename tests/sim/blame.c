@@ -18,6 +18,7 @@ void blame_called(struct world *world, struct call *call)
     for (uint32_t i = 0; i < world->call_count; i++) {
         struct call *other = &world->calls[i];
         if (other->host != call->host || other->endpoint != call->endpoint) continue;
+        if (other->config != call->config) continue; /* the number may mean another one */
         call->alone = other->alone = false;
     }
 }
