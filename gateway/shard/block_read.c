@@ -1,4 +1,8 @@
-/* Loads an image from its blocks: globals first, since the slots speak in its numbers. */
+/*
+ * Loads an image from its blocks: globals first, since the slots speak in its numbers. Checksums
+ * say that a block is as it was written, not that its writer was right: what contradicts itself, or
+ * the globals, is refused too.
+ */
 #include "shard/block.h"
 
 #include "shard/channel.h"
@@ -18,6 +22,12 @@ static int64_t read_time(struct reader *in)
     return (int64_t)reader_varint_max(in, INT64_MAX);
 }
 
+/* Everything in a slot is there by an id. */
+static bool is_of_slot(uint32_t slot, struct span id)
+{
+    return id.size > 0 && slot_of(id) == slot;
+}
+
 /* A function type that an object names. */
 static int use_function(struct image *image, uint32_t type)
 {
@@ -25,7 +35,15 @@ static int use_function(struct image *image, uint32_t type)
     return error != 0 ? error : image_reserve_function(image, type);
 }
 
-static int read_cell(struct image *image, struct reader *in)
+/* A value that an earlier one of the cell has the name of. */
+static bool has_value(const struct cell *cell, uint32_t count, uint32_t name)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (cell->values[i].name == name) return true;
+    return false;
+}
+
+static int read_cell(struct image *image, uint32_t slot, struct reader *in)
 {
     uint32_t type = read_number(in);
     struct span id = reader_string(in);
@@ -39,7 +57,9 @@ static int read_cell(struct image *image, struct reader *in)
         bytes += reader_string(in).size;
     }
     int error = use_function(image, type);
-    if (in->failed || count == 0 || id.size == 0) error = ERROR_DAMAGED;
+    if (in->failed || count == 0 || seq > image->seq || !is_of_slot(slot, id) ||
+        cell_find(image, type, id) != NULL)
+        error = ERROR_DAMAGED;
     if (error != 0) return error;
     struct cell *cell = cell_new(image, type, id, count, bytes);
     if (cell == NULL) return ERROR_MEMORY;
@@ -47,7 +67,8 @@ static int read_cell(struct image *image, struct reader *in)
         struct value value = {.name = read_number(&values), .type_name = read_number(&values)};
         value.written_ms = read_time(&values);
         value.version = reader_varint(&values);
-        if (check_name(image, value.name) != 0 || check_name(image, value.type_name) != 0)
+        if (check_name(image, value.name) != 0 || check_name(image, value.type_name) != 0 ||
+            has_value(cell, i, value.name))
             error = ERROR_DAMAGED;
         if (value.name == 0) value.name = UINT32_MAX;
         cell_add(cell, &value, reader_string(&values));
@@ -81,7 +102,7 @@ static int read_message(struct image *image, struct reader *in, struct message *
             item.kind > ITEM_STATE_DELETE)
             in->failed = true;
     }
-    if (in->failed || (caller_type != 0 && check_name(image, caller_type) != 0))
+    if (in->failed || seq > image->seq || (caller_type != 0 && check_name(image, caller_type) != 0))
         return ERROR_DAMAGED;
     int error = memory_reserve_block(&image->memory, message_size(&item, true, caller_id));
     if (error != 0) return error;
@@ -105,7 +126,7 @@ static int read_messages(struct image *image, struct reader *in, struct box *box
     return 0;
 }
 
-static int read_box(struct image *image, struct reader *in)
+static int read_box(struct image *image, uint32_t slot, struct reader *in)
 {
     uint32_t type = read_number(in);
     struct span id = reader_string(in);
@@ -115,7 +136,8 @@ static int read_box(struct image *image, struct reader *in)
     int64_t parked_ms = read_time(in);
     struct span text = reader_string(in);
     int error = use_function(image, type);
-    if (in->failed || id.size == 0) error = ERROR_DAMAGED;
+    if (in->failed || !is_of_slot(slot, id) || box_find(image, type, id) != NULL)
+        error = ERROR_DAMAGED;
     if (error == 0)
         error = memory_reserve(&image->memory, memory_cost(box_size(id)) + memory_cost(text.size));
     if (error != 0) return error;
@@ -129,7 +151,7 @@ static int read_box(struct image *image, struct reader *in)
     return read_messages(image, in, box);
 }
 
-static int read_timer(struct image *image, struct reader *in)
+static int read_timer(struct image *image, uint32_t slot, struct reader *in)
 {
     uint64_t number = reader_varint(in);
     int64_t due_ms = read_time(in);
@@ -138,7 +160,9 @@ static int read_timer(struct image *image, struct reader *in)
     struct span scope_id = reader_string(in);
     struct span token = reader_string(in);
     int error = use_function(image, target_type);
-    if (in->failed || number == 0 || target_id.size == 0 || scope_id.size == 0)
+    if (in->failed || target_id.size == 0 || !is_of_slot(slot, scope_id) || number == 0 ||
+        number >= image->next_timer || timer_find_number(image, number) != NULL ||
+        (token.size > 0 && timer_find_token(image, scope_id, token) != NULL))
         error = ERROR_DAMAGED;
     struct message *message;
     if (error == 0) error = read_message(image, in, &message);
@@ -152,7 +176,7 @@ static int read_timer(struct image *image, struct reader *in)
     return error;
 }
 
-static int read_entry(struct image *image, struct reader *in)
+static int read_entry(struct image *image, uint32_t slot, struct reader *in)
 {
     uint32_t type = read_number(in);
     struct span id = reader_string(in);
@@ -165,7 +189,10 @@ static int read_entry(struct image *image, struct reader *in)
     bool has_answer = reader_byte(in) != 0;
     uint64_t answer_seq = has_answer ? reader_varint(in) : 0;
     struct span answer = has_answer ? reader_string(in) : SPAN_EMPTY;
-    if (in->failed || id.size == 0 || check_name(image, type) != 0) return ERROR_DAMAGED;
+    if (in->failed || !is_of_slot(slot, id) || check_name(image, type) != 0 || seq > image->seq ||
+        answer_seq > image->seq || (key.size > 0 && entry_find_key(image, type, id, key) != NULL) ||
+        (token.size > 0 && entry_find_token(image, token) != NULL))
+        return ERROR_DAMAGED;
     int error = memory_reserve_block(&image->memory, entry_size(id.size, key.size, token.size));
     if (error == 0) error = memory_reserve_block(&image->memory, answer.size);
     if (error != 0) return error;
@@ -180,16 +207,17 @@ static int read_entry(struct image *image, struct reader *in)
     return 0;
 }
 
-typedef int read_object(struct image *image, struct reader *in);
+typedef int read_object(struct image *image, uint32_t slot, struct reader *in);
 
 int block_read_slot(struct image *image, uint32_t number, struct span bytes)
 {
     static read_object *const readers[] = {read_cell, read_box, read_timer, read_entry};
     struct reader in = reader_of(bytes);
+    if (!image_owns(image, number)) return ERROR_DAMAGED;
     for (size_t i = 0; i < sizeof readers / sizeof readers[0]; i++) {
         uint64_t count = reader_varint(&in);
         for (uint64_t j = 0; j < count; j++) {
-            int error = readers[i](image, &in);
+            int error = readers[i](image, number, &in);
             if (error != 0) return error;
         }
     }

@@ -163,15 +163,15 @@ static void entry(const char *id, uint64_t entry_type)
 
 Test(refusal_block, with_a_timer_or_an_entry)
 {
-    timer(5, ours, ours, ITEM_MESSAGE);
+    timer(1, ours, ours, ITEM_MESSAGE);
     cr_expect_eq(load_slot(), 0, "this one fits");
     timer(0, ours, ours, ITEM_MESSAGE);
     cr_expect_eq(load_slot(), ERROR_DAMAGED);
-    timer(5, "", ours, ITEM_MESSAGE);
+    timer(1, "", ours, ITEM_MESSAGE);
     cr_expect_eq(load_slot(), ERROR_DAMAGED);
-    timer(5, ours, "", ITEM_MESSAGE);
+    timer(1, ours, "", ITEM_MESSAGE);
     cr_expect_eq(load_slot(), ERROR_DAMAGED);
-    timer(5, ours, ours, ITEM_REPLY);
+    timer(1, ours, ours, ITEM_REPLY);
     cr_expect_eq(load_slot(), ERROR_DAMAGED);
     entry(ours, type);
     cr_expect_eq(load_slot(), 0, "this one fits");
