@@ -20,7 +20,7 @@ struct body {
     size_t bytes_max; /* as sent, and again as decompressed */
     bool excerpt;     /* keep only the first excerpt_max bytes, for people; more is no error */
     size_t excerpt_max;
-    size_t sent;     /* bytes as sent so far */
+    size_t sent; /* bytes as sent so far */
     struct buffer copy;
     struct buffer packed;      /* compressed, as sent */
     struct inflater *inflater; /* made for the first compressed body, then kept */
