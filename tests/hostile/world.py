@@ -101,6 +101,20 @@ def serve_good(listener):
             key.fileobj.close()
 
 
+def serve_nothing(listener):
+    """Takes whatever comes, and does not look at it."""
+    import selectors
+    selector = selectors.DefaultSelector()
+    selector.register(listener, selectors.EVENT_READ)
+    while True:
+        for key, _ in selector.select():
+            if key.fileobj is listener:
+                selector.register(listener.accept()[0], selectors.EVENT_READ)
+            elif not key.fileobj.recv(1 << 18):
+                selector.unregister(key.fileobj)
+                key.fileobj.close()
+
+
 def listen():
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
@@ -197,12 +211,12 @@ def p99(values):
 # -- The gateway --
 
 class World:
-    def __init__(self, folder, more_documents=(), arguments=()):
+    def __init__(self, folder, more_documents=(), arguments=(), env=None):
         listener, port = listen()
         self.good = spawn(serve_good, listener)
         listener.close()
         documents = [endpoint("e2e/*", f"http://127.0.0.1:{port}/good"), *more_documents]
-        self.gateway = Gateway(folder, module(*documents), arguments=["--memory", f"{MEMORY_MIB}MiB", *arguments])
+        self.gateway = Gateway(folder, module(*documents), arguments=["--memory", f"{MEMORY_MIB}MiB", *arguments], env=env)
         self.gateway.start()
         self.port = self.gateway.port
         self.pid = self.find_pid()
