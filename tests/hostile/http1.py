@@ -300,7 +300,7 @@ def too_large(target):
         connection = target.connect()
         if connection is None:
             continue
-        target.send(connection, post(b"content-length: 9999999999999"))
+        connection.sendall(post(b"content-length: 9999999999999"))  # all of it, also at the very end
         got, _ = read_all(connection, 2)
         target.check(statuses(got)[:1] == [413], f"a body of 10 TB: {got[:100]!r}")
         connection.close()
