@@ -1,4 +1,4 @@
-"""A load that stays the same: so many requests per second of each kind, over a set of keys that is bounded, or is not."""
+"""A load that stays the same: so many requests per second of each kind, over a set of keys that is bounded."""
 import asyncio
 import json
 import random
@@ -16,17 +16,14 @@ PATH = "soak/w"
 
 class Load:
     def __init__(self, port, seed, grows=False, abandons=False):
-        """`abandons`: also calls without a key, of which a reply that nobody fetches is kept for ten minutes."""
+        """`grows`: nobody takes what the egress has. `abandons`: also calls without a key, of which a reply that nobody fetches
+        is kept for ten minutes."""
         self.port, self.grows, self.abandons, self.random = port, grows, abandons, random.Random(seed)
         self.over = False
         self.requests = self.messages = self.pulled = self.refused = 0
         self.problems = []
-        self.fresh = 0
 
     def id(self):
-        if self.grows:
-            self.fresh += 1
-            return f"grown{self.fresh}"
         return f"k{self.random.randrange(IDS)}"
 
     def argument(self, choice=None):
@@ -82,8 +79,7 @@ class Load:
         await self.leave(self.call_with_key(to))
 
     async def batch(self, to):
-        arguments = BASE64[-1:] if self.grows else BASE64
-        lines = [{"to": f"{PATH}/{self.id()}", "type": function.OP, "base64": self.random.choice(arguments)}
+        lines = [{"to": f"{PATH}/{self.id()}", "type": function.OP, "base64": self.random.choice(BASE64)}
                  for _ in range(BATCH_LINES)]
         body = "".join(json.dumps(line) + "\n" for line in lines).encode()
         answer = await to.request("POST", "/v1/batch", body, [("Content-Type", "application/x-ndjson")])
@@ -162,7 +158,8 @@ class Load:
                 (self.delete, 20, 1), (self.get, 40, 1), (self.get_keys, 2, 1), (self.export, 2, 1)]
         crew += [(self.call_and_leave, 2, 1)] * self.abandons
         made = [self.client(turn, rate) for turn, rate, count in crew for _ in range(count)]
-        return [asyncio.ensure_future(each) for each in [*made, self.pull_all()]]
+        pullers = [] if self.grows else [self.pull_all()]
+        return [asyncio.ensure_future(each) for each in [*made, *pullers]]
 
 
 BASE64 = ["QQ==", "RiBrMQ==", "QiAyMDA="]  # A, F k1, B 200

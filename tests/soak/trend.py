@@ -1,4 +1,4 @@
-"""Does a series of measurements grow? A verdict that a saw tooth, a step or a slow warm-up does not deceive.
+"""Does a series of measurements grow with what is done? A verdict that a saw tooth, a step or a slow warm-up does not deceive.
 
 The series is cut into blocks, of which the lowest value counts: what comes and goes within a block is not growth. A line is
 fitted to these by least squares. Its slope has to be above zero with one-sided 99.9 %, where neighbours that resemble each
@@ -20,7 +20,7 @@ def quantile(freedom):
 
 
 def blocks(points, count):
-    """(time, lowest value) of each of `count` equal spans of time that has any."""
+    """(middle, lowest value) of each of `count` equal spans that has any."""
     begin, width = points[0][0], (points[-1][0] - points[0][0]) / count or 1.0
     lowest = {}
     for when, value in points:
@@ -30,7 +30,7 @@ def blocks(points, count):
 
 
 def fit(points):
-    """(slope, what it is at least) by second."""
+    """(slope, what it is at least)."""
     n = len(points)
     mean_t, mean_v = sum(t for t, _ in points) / n, sum(v for _, v in points) / n
     square = sum((t - mean_t) ** 2 for t, _ in points)
@@ -47,12 +47,14 @@ def fit(points):
 
 
 class Trend:
+    """Of points (how much is done, value)."""
+
     def __init__(self, points, least):
-        self.seconds = points[-1][0] - points[0][0]
+        self.span = points[-1][0] - points[0][0]
         self.slope, self.at_least = fit(blocks(points, BLOCKS))
-        half = points[0][0] + self.seconds / 2
+        half = points[0][0] + self.span / 2
         late, _ = fit(blocks([point for point in points if point[0] >= half], BLOCKS // 2))
-        self.grows = self.at_least * self.seconds > least and late > self.slope / 2
+        self.grows = self.at_least * self.span > least and late > self.slope / 2
 
 
 def series(seconds, value):

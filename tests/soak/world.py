@@ -38,7 +38,7 @@ def open_files(pid):
 
 class World:
     def __init__(self, folder, shards, seed, grows=False, abandons=False):
-        self.folder, self.grows = pathlib.Path(folder), grows
+        self.folder = pathlib.Path(folder)
         ports = processes.free_ports(3)
         self.function = processes.spawn([sys.executable, HERE / "function.py"], log=self.folder / "function.log",
                                         env={"PORT": str(ports[0])})
@@ -52,6 +52,7 @@ class World:
         self.pid = self.gateway.process.pid
         self.load = Load(self.gateway.port, seed, grows, abandons)
         self.rss, self.files, self.disk, self.used = [], [], [], []
+        self.begun_s, self.measured_s = None, 0.0
         self.problems = []
 
     async def metrics(self):
@@ -66,11 +67,14 @@ class World:
         return sums
 
     async def sample(self):
-        now = time.monotonic()
-        self.used.append((now, (await self.metrics())["holdfast_memory_used_bytes"]))
-        self.rss.append((now, processes.rss_bytes(self.pid)))
-        self.files.append((now, open_files(self.pid)))
-        self.disk.append((now, disk_bytes(self.gateway.data)))
+        """By messages, not by the clock: what grows, grows by what is done, and a busy machine does not do the same each second."""
+        now, done = time.monotonic(), self.load.messages
+        self.begun_s = self.begun_s or now
+        self.measured_s = now - self.begun_s
+        self.used.append((done, (await self.metrics())["holdfast_memory_used_bytes"]))
+        self.rss.append((done, processes.rss_bytes(self.pid)))
+        self.files.append((done, open_files(self.pid)))
+        self.disk.append((done, disk_bytes(self.gateway.data)))
 
     async def run(self, warm_up_s, seconds):
         tasks = self.load.tasks()
@@ -93,8 +97,7 @@ class World:
         try:
             left = await self.come_to_rest()
             self.problems += [f"left after {QUIET_SECONDS} s: {left}"] * bool(left)
-            if not self.grows:
-                await self.add_up()
+            await self.add_up()
         except NoAnswer as error:
             self.problems.append(repr(error))
         if self.gateway.stop() != 0:
