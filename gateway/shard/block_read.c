@@ -283,7 +283,8 @@ static int read_channels(struct image *image, struct reader *in)
         channel->accepted = reader_varint(in);
         if (read_number(in) != 0) return ERROR_DAMAGED; /* a channel has no name */
         error = read_letters(image, in, &channel->out);
-        if (channel->out.count != channel->out.last - channel->out.taken) return ERROR_DAMAGED;
+        if (error == 0 && channel->out.count != channel->out.last - channel->out.taken)
+            return ERROR_DAMAGED;
     }
     return error;
 }

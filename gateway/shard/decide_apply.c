@@ -48,7 +48,9 @@ static int intern_playground(struct apply *apply, const struct effect_egress *eg
         buffer_append(&lane, PLAYGROUND_EGRESS);
         buffer_byte(&lane, '/');
         buffer_append(&lane, record.topic);
-        if (egress_find(&apply->shard->overlay, buffer_span(&lane)) == NULL)
+        if (lane.failed)
+            error = ERROR_MEMORY;
+        else if (egress_find(&apply->shard->overlay, buffer_span(&lane)) == NULL)
             error = errmsg_set(&apply->errmsg, ERROR_INVALID,
                                "the response writes to playground topic \"%.*s\", which "
                                "module.yaml does not declare",

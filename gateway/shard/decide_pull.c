@@ -86,8 +86,10 @@ static void serve(struct shard *shard, struct wait *wait, struct lane *lane,
     text_decimal(&next, last);
     wait->kind = ANSWER_ROWS;
     wait->number = last;
-    int error =
-        wait_set_bytes(shard, wait, buffer_span(&shard->scratch), buffer_span(&next), SPAN_EMPTY);
+    int error = shard->scratch.failed || next.failed ? ERROR_MEMORY : 0;
+    if (error == 0)
+        error = wait_set_bytes(shard, wait, buffer_span(&shard->scratch), buffer_span(&next),
+                               SPAN_EMPTY);
     buffer_close(&next);
     uint64_t gate = 0;
     if (error == 0 && wait->pop && last > wait->after) {

@@ -12,8 +12,9 @@
 struct restore {
     struct image *into;
     const struct image *from;
-    uint32_t *numbers; /* of from's names in `into`; 0: not asked for yet */
-    uint32_t index;    /* of the next message: all have the same seq */
+    uint32_t *numbers;  /* of from's names in `into`; 0: not asked for yet */
+    uint32_t index;     /* of the next message: all have the same seq */
+    uint64_t first_seq; /* what the seqs of `from` are behind, so that no two are equal */
     int error;
 };
 
@@ -186,12 +187,12 @@ static void restore_entry(struct restore *restore, const struct entry *entry)
     if (restore->error != 0) return;
     struct entry *made = entry_add(into, type, id, key, token);
     made->body_hash = entry->body_hash;
-    made->seq = entry->seq;
-    made->epoch = entry->epoch;
+    made->seq = restore->first_seq + entry->seq;
+    made->epoch = into->epoch;
     made->created_ms = entry->created_ms;
     if (!entry->has_answer) return;
     entry_set_answer(into, made, span_of(entry->answer, entry->answer_size));
-    made->answer_seq = entry->answer_seq;
+    made->answer_seq = restore->first_seq + entry->answer_seq;
 }
 
 static void restore_slot(struct restore *restore, uint32_t number)
@@ -336,9 +337,9 @@ static int begin(struct image *into, struct shard *const *old, uint32_t old_coun
 {
     if (into->seq != 0 || into->shard_count == 0) return ERROR_INVALID;
     if (!belong_together(old, old_count)) return ERROR_DAMAGED;
-    for (uint32_t i = 0; i < old_count; i++) {
+    for (uint32_t i = 0; i < old_count; i++) { /* those of one shard after those of another */
         const struct image *image = &old[i]->image;
-        if (image->seq > into->seq) into->seq = image->seq;
+        into->seq += image->seq;
         if (image->epoch > into->epoch) into->epoch = image->epoch;
         if (image->time_ms > into->time_ms) into->time_ms = image->time_ms;
     }
@@ -373,8 +374,10 @@ int shard_restore(struct shard *into, struct shard *const *old, uint32_t old_cou
 {
     struct restore restore = {.into = &into->image};
     restore.error = begin(&into->image, old, old_count, lineage);
-    for (uint32_t i = 0; i < old_count && restore.error == 0; i++)
+    for (uint32_t i = 0; i < old_count && restore.error == 0; i++) {
         restore_from(&restore, old[i], i, old_count);
+        restore.first_seq += old[i]->image.seq;
+    }
     if (restore.error == 0) deliver_all(&restore, old, old_count);
     memory_unreserve(&into->image.memory);
     return restore.error;

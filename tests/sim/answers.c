@@ -117,8 +117,6 @@ static void take_topic(struct world *world, const struct host *host,
 {
     struct history *history = &world->history;
     world->popping = false;
-    /* Not yet: a pop that finds no memory takes what it does not show. */
-    if (host->store.ledger.may_fail) history->topic_lost = true;
     if (answer->kind != ANSWER_ROWS) {
         history->topic_lost = true; /* it may have been taken without memory to show it */
         return;

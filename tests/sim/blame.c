@@ -90,9 +90,7 @@ void blame_answered(struct world *world, const struct call *call, enum outcome o
         promise->is_down = false;
     }
     if (outcome == OUTCOME_LOST || outcome == OUTCOME_TIMEOUT) count_lost(promise, call);
-    /* Not yet: a record of a playground's egress that finds no memory is called a wrong one. */
-    bool is_short = host->store.ledger.may_fail && outcome == OUTCOME_RESULT;
-    if (parked && !is_short) check_parked(promise, call, outcome, is_misuse);
+    if (parked) check_parked(promise, call, outcome, is_misuse);
     if (outcome == OUTCOME_RESULT && !is_misuse) blame_forget(world, call->address);
     if (is_counted && call->message_count == 1 && !world->swarm.has[FAULT_RELOADS])
         count_failure(world, host, call, promise == NULL ? 0 : promise->attempts_max);

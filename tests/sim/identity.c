@@ -82,9 +82,7 @@ void history_called(struct history *history, const void *id, size_t size, const 
 void history_named(struct history *history, uint32_t number, const void *id, size_t size)
 {
     struct note *note = &history->notes[number];
-    /* Not yet: what a restore kept of a key is told with a number of its old shard, under which the
-     * new one may know a second message. */
-    if (size == 0 || note->restored) return;
+    if (size == 0) return;
     uint64_t key = key_of(id, size);
     check_lineage(history, id, size);
     HOLDS(2, note->name == 0 || note->name == key);

@@ -3,6 +3,8 @@ enum { SHARDS = 2 };
 
 #include "shards.h"
 
+#include "shard/overlay.h"
+
 TestSuite(restore, .init = open_shards, .fini = close_shards);
 
 /* What one shard says, to the other one; without parcels only when acks may pass. */
@@ -84,4 +86,34 @@ Test(restore, nor_into_another_number_of_shards)
 Test(restore, nor_into_many)
 {
     ack_under_way(7);
+}
+
+static uint64_t seq_of_key(const struct shard *shard, const char *id)
+{
+    const struct image *image = &shard->image;
+    const struct entry *entry =
+        entry_find_key(image, dictionary_find(image, TEXT("t/a")), span_text(id), TEXT("key"));
+    cr_assert_not_null(entry);
+    cr_expect_eq(entry->epoch, image->epoch);
+    cr_expect_leq(entry->seq, image->seq);
+    return entry->seq;
+}
+
+/* Both were the first of their shard. A retry of either is answered with the id of its message,
+ * which must not be the other one's. */
+Test(restore, no_two_keys_have_one_message_id)
+{
+    for (uint32_t i = 0; i < SHARDS; i++)
+        fixture_message(shards[i], &(struct event_message){.target = fixture_address("t/a", ids[i]),
+                                                           .argument = fixture_value("x"),
+                                                           .key = TEXT("key"),
+                                                           .delay_ms = -1});
+    carry(0, true), carry(1, true);
+    struct shard *old[SHARDS] = {cut(shards[0]), cut(shards[1])}, *made;
+    cr_assert_eq(shard_open(&made), 0);
+    cr_assert_eq(shard_place(made, 0, 1), 0);
+    cr_assert_eq(shard_restore(made, old, SHARDS, 99), 0);
+    cr_expect_neq(seq_of_key(made, ids[0]), seq_of_key(made, ids[1]));
+    shard_close(made);
+    for (uint32_t i = 0; i < SHARDS; i++) shard_close(old[i]);
 }
