@@ -88,7 +88,10 @@ static void repeat(struct shard *shard, const struct shard_event *event, struct 
         return;
     }
     struct wait *wait = wait_for(shard, event->waiter, entry);
-    if (wait == NULL) return;
+    if (wait == NULL) {
+        answer_text(update, event->waiter, ANSWER_FULL, "out of memory");
+        return;
+    }
     wait->kind = ANSWER_DUPLICATE;
     wait_gate(shard, wait, entry->seq, update);
 }
