@@ -165,7 +165,7 @@ Test(batch, detaches_every_line_when_the_client_goes)
     client_say(fd, "POST /v1/batch HTTP/1.1\r\nHost: t\r\nContent-Length: 56\r\n\r\n"
                    "{\"to\":\"a/b/c\",\"value\":1}\n{\"to\":\"a/b/d\",\"value\":1}\n\n\n\n\n\n\n");
     assert_saw("SEND a/b/d");
-    close(fd);
+    client_vanish(fd);
     assert_saw("DETACH\nDETACH\n");
 }
 
@@ -236,7 +236,7 @@ Test(batch, a_client_that_goes_midway_leaves_nothing_behind)
     client_say(fd, body);
     free(body);
     assert_saw("SEND a/b/0 ");
-    close(fd);
+    client_vanish(fd);
     assert_saw("DETACH");
     gateway.fake.answer = by_id;
     ask("POST", "/v1/batch", "", "{\"to\":\"a/b/c\",\"value\":1}");

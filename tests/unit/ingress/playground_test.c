@@ -63,6 +63,6 @@ Test(playground, detaches_when_the_client_goes)
     int fd = client_connect(gateway.thread.port);
     client_say(fd, "PUT /a/b/c HTTP/1.1\r\nHost: t\r\nContent-Length: 1\r\n\r\nx");
     assert_saw("SEND");
-    close(fd);
+    client_vanish(fd);
     assert_saw("DETACH");
 }

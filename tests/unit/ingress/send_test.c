@@ -220,7 +220,7 @@ Test(send, detaches_when_the_client_goes)
     int fd = client_connect(gateway.thread.port);
     client_say(fd, "POST /v1/send/a/b/c HTTP/1.1\r\nHost: t\r\nContent-Length: 1\r\n\r\nx");
     assert_saw("SEND");
-    close(fd);
+    client_vanish(fd);
     assert_saw("DETACH");
 }
 
@@ -322,7 +322,7 @@ Test(call, detaches_when_the_client_goes)
     int fd = client_connect(gateway.thread.port);
     client_say(fd, "POST /v1/call/a/b/c HTTP/1.1\r\nHost: t\r\nContent-Length: 1\r\n\r\nx");
     assert_saw("CALL");
-    close(fd);
+    client_vanish(fd);
     assert_saw("DETACH");
 }
 

@@ -191,7 +191,7 @@ Test(state, forgets_an_export_that_nobody_waits_for)
     int fd = client_connect(gateway.thread.port);
     client_say(fd, "GET /v1/export HTTP/1.1\r\nHost: t\r\n\r\n");
     assert_saw("QUERY_EXPORT");
-    close(fd);
+    client_vanish(fd);
     assert_saw("DETACH");
 }
 

@@ -181,7 +181,7 @@ Test(timeout, detaches_both_waiters_when_the_client_goes)
                    "Content-Length: 1\r\n\r\nx");
     assert_saw("ATTACH");
     cr_assert_null(strstr(fake_port_log(&gateway.fake), "DETACH"));
-    close(fd);
+    client_vanish(fd);
     assert_saw("DETACH\nDETACH\n");
     asked = (struct shard_answer){.kind = ANSWER_PENDING, .message_id = MESSAGE_ID};
     call("");
