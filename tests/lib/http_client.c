@@ -160,3 +160,10 @@ void client_request(uint16_t port, const char *method, const char *path, const c
         client_reply(fd, reply);
     close(fd);
 }
+
+void client_vanish(int fd)
+{
+    struct linger reset = {.l_onoff = 1};
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+    close(fd);
+}

@@ -33,6 +33,8 @@ void reply_close(struct http_reply *reply);
 const char *reply_header(const struct http_reply *reply, const char *name);
 /* True once the server has closed; waits for it. */
 bool client_closed(int fd);
+/* Gone for good, by a reset: one that only ends its sending may still wait for its answer. */
+void client_vanish(int fd);
 
 /* A whole exchange on a connection of its own: `headers` as "Name: value\r\n" lines. */
 void client_request(uint16_t port, const char *method, const char *path, const char *headers,

@@ -353,7 +353,7 @@ Test(admin, a_client_that_goes_is_forgotten)
     client_say(fd, "GET /v1/functions HTTP/1.1\r\nHost: x\r\n\r\n");
     for (int i = 0; i < 500 && fake.waiter == NULL; i++)
         nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
-    close(fd);
+    client_vanish(fd);
     cr_assert(fake_port_wait_detached(&fake, 1));
 }
 
@@ -402,7 +402,7 @@ Test(admin, snapshots)
     snapshot_ends(ERROR_FULL);
     problem(503, "disk says no");
     cr_assert_not_null(reply_header(&reply, "retry-after"));
-    close(start_snapshot());
+    client_vanish(start_snapshot());
     for (int i = 0; i < 500 && left == 0; i++)
         nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
     cr_assert_eq(left, 1);

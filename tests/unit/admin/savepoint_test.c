@@ -129,7 +129,7 @@ Test(savepoint, what_is_not_begun)
 
 Test(savepoint, who_leaves_is_not_told)
 {
-    close(start());
+    client_vanish(start());
     for (int i = 0; i < 500 && left == 0; i++)
         nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
     cr_assert_eq(left, 1);

@@ -160,7 +160,7 @@ Test(playground_port, a_client_that_goes_is_forgotten)
     client_say(fd, "GET /greetings HTTP/1.1\r\nHost: x\r\n\r\n");
     for (int i = 0; i < 500 && fake.waiter == NULL; i++)
         nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
-    close(fd);
+    client_vanish(fd);
     cr_assert(fake_port_wait_detached(&fake, 1));
     cr_assert_null(fake.waiter);
 }

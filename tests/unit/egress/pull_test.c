@@ -229,7 +229,7 @@ Test(pull, a_client_that_goes_is_forgotten)
 {
     fake_port_expect(&fake, (struct shard_answer){.kind = ANSWER_ROWS});
     fake.hold = true;
-    close(start_wait());
+    client_vanish(start_wait());
     cr_assert(fake_port_wait_detached(&fake, 1));
     cr_assert_null(fake.waiter);
 }

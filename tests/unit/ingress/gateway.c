@@ -1,9 +1,6 @@
 /* See gateway.h. */
 #include "gateway.h"
 
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <stdio.h>
 
 struct gateway gateway;
@@ -71,11 +68,4 @@ void answer_with(struct shard_answer answer)
 void answer_nobody(void)
 {
     gateway.fake.answer = NULL;
-}
-
-void client_vanish(int fd)
-{
-    struct linger reset = {.l_onoff = 1};
-    setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
-    close(fd);
 }

@@ -30,8 +30,6 @@ void ask(const char *method, const char *path, const char *headers, const char *
 /* What every event is answered from now on. */
 void answer_with(struct shard_answer answer);
 void answer_nobody(void);
-/* Gone for good: a client that only ends its sending still waits for its answer. */
-void client_vanish(int fd);
 
 /* A part of the body, which the failure then shows. */
 #define assert_body_has(text)                                                                      \
