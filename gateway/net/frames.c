@@ -6,15 +6,11 @@ enum {
     TYPE_DATA = 0,
     TYPE_HEADERS = 1,
     TYPE_RST_STREAM = 3,
-    TYPE_SETTINGS = 4,
     TYPE_CONTINUATION = 9,
 };
 enum { FLAG_END_STREAM = 1, FLAG_END_HEADERS = 4, FLAG_PADDED = 8, FLAG_PRIORITY = 32 };
 enum { PRIORITY_SIZE = 5 };
-enum {
-    DATA_WORTH = 64,    /* bytes of a body that make a frame of it no overhead */
-    SETTINGS_COST = 20, /* in frames: each may move the windows of all streams */
-};
+enum { DATA_WORTH = 64 }; /* bytes of a body that make a frame of it no overhead */
 
 /* -- Uploads -- */
 
@@ -92,8 +88,7 @@ static bool is_foreign(const struct frames *frames)
 static void count(struct frames *frames)
 {
     uint8_t type = frames->head[3];
-    if (type != TYPE_DATA || data_size(frames) < DATA_WORTH)
-        frames->overhead += type == TYPE_SETTINGS ? SETTINGS_COST : 1;
+    if (type != TYPE_DATA || data_size(frames) < DATA_WORTH) frames->overhead++;
     if (type == TYPE_RST_STREAM) frames->resets++;
     if (type == TYPE_HEADERS && stream_of(frames) > frames->last_stream) {
         frames->last_stream = stream_of(frames);

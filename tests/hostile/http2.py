@@ -10,6 +10,8 @@ from http1 import trickle, wait_cut
 BIG_PATH = b"/v1/state/e2e/counter/big/big"
 CALL_BLOCK = f.block(b"POST", b"/v1/call/e2e/counter/evil", (b"content-type", b"text/plain"))
 LONG_BLOCK = f.block(b"POST", b"/v1/call/e2e/silent/evil", (b"content-type", b"text/plain"))
+# Not of the bystander's function: what waits there would be its own load, and no delay of the gateway's.
+OTHERS_BLOCK = f.block(b"POST", b"/v1/call/hostile/silent/evil", (b"content-type", b"text/plain"))
 GET_BIG = f.block(b"GET", BIG_PATH)
 
 
@@ -97,7 +99,7 @@ def control_flood(name, piece, lead=b""):
 ping_unread = control_flood("PING", f.ping() * 1000)
 settings_unread = control_flood("SETTINGS", f.settings((4, 65535)) * 1000)
 control_flood("SETTINGS that move windows", (f.settings((4, 1)) + f.settings((4, 0x7FFFFFFF))) * 500,
-              b"".join(f.headers(1 + 2 * i, LONG_BLOCK) for i in range(90)))
+              b"".join(f.headers(1 + 2 * i, OTHERS_BLOCK) for i in range(90)))
 control_flood("PRIORITY", b"".join(f.priority(1 + 2 * (i % 15), 2 * (i % 7) + 1 if i % 15 != i % 7 else 0) for i in range(1000)))
 control_flood("WINDOW_UPDATE", f.window(0, 1) * 1000)
 control_flood("empty DATA", f.data(1) * 1000, f.headers(1, CALL_BLOCK, end_stream=False))

@@ -4,7 +4,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
-enum { DATA = 0, HEADERS = 1, RST_STREAM = 3, SETTINGS = 4, WINDOW_UPDATE = 8, CONTINUATION = 9 };
+enum { DATA = 0, HEADERS = 1, RST_STREAM = 3, WINDOW_UPDATE = 8, CONTINUATION = 9 };
 enum { END_STREAM = 1, END_HEADERS = 4, PADDED = 8, PRIORITY = 32 };
 
 static struct frames frames;
@@ -166,13 +166,4 @@ Test(frames, counts_the_fields_of_a_continued_block)
     cr_assert_eq(frames.fields_max, 2);
     frame(HEADERS, END_HEADERS, 3, 0x82, 1, 1000);
     cr_assert_eq(frames.fields_max, 2, "each block for itself");
-}
-
-Test(frames, what_moves_all_windows_counts_for_many)
-{
-    preface();
-    frame(WINDOW_UPDATE, 0, 0, 0, 4, 1000);
-    cr_assert_eq(frames.overhead, 1);
-    frame(SETTINGS, 0, 0, 0, 6, 1000);
-    cr_assert_geq(frames.overhead, 10);
 }
