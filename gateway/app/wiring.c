@@ -17,9 +17,9 @@ enum {
 uint64_t wiring_memory_budget(const struct settings *settings)
 {
     if (settings->gateway.memory_bytes > 0) return settings->gateway.memory_bytes;
-    /* Work under way may need half as much again (shard/budget.h): together nine tenths of the
-     * limit. */
-    return limits_memory_bytes() / 5 * 3;
+    /* Work under way may need up to five eighths more (shard/budget.h), answers and bodies that
+       come in a quarter: together under 95 % of the limit. */
+    return limits_memory_bytes() / 2;
 }
 
 /* What is for all shards together, for one of them: at least one, or it would stand still. */

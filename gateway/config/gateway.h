@@ -33,7 +33,7 @@ struct origin {
     X(SHARDS, "shards", "--shards", "HOLDFAST_SHARDS", "N",                                        \
       "shards, fixed at the first start (1)")                                                      \
     X(MEMORY, "memory", "--memory", "HOLDFAST_MEMORY", "SIZE",                                     \
-      "memory budget (60 % of the limit)")                                                         \
+      "memory budget (50 % of the limit)")                                                         \
     X(LOG, "log", "--log", "HOLDFAST_LOG", "FORMAT", "text or json (text)")                        \
     X(DRAIN, "drain", "--drain", "HOLDFAST_DRAIN", "TIME", "time to finish on SIGTERM (25s)")      \
     X(SNAPSHOT_EVERY, "snapshotEvery", "--snapshot-every", "HOLDFAST_SNAPSHOT_EVERY", "TIME",      \
@@ -65,7 +65,7 @@ struct gateway_settings {
     const char *admin;
     uint32_t workers; /* 0: automatic */
     uint32_t shards;
-    uint64_t memory_bytes; /* 0: automatic, 60 % of the cgroup's or the host's limit */
+    uint64_t memory_bytes; /* 0: automatic, 50 % of the cgroup's or the host's limit */
     enum log_choice log;
     int64_t drain_ms;
     int64_t snapshot_every_ms;

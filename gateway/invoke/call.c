@@ -147,6 +147,17 @@ static bool has_packed(const struct call *call)
     return call->body_error == 0 && call->answer.body.packed.size > 0;
 }
 
+/* The small ones first: they do not wait until all large ones are unpacked. */
+static void queue_packed(struct invoke *invoke, struct call *call)
+{
+    struct list *before = invoke->packed.prev;
+    while (before != &invoke->packed &&
+           CONTAINER_OF(before, struct call, link)->answer.body.packed.size >
+               call->answer.body.packed.size)
+        before = before->prev;
+    list_prepend(before, &call->link); /* right behind it */
+}
+
 void call_answered(struct call *call, int body_error)
 {
     call->body_error = body_error;
@@ -163,11 +174,14 @@ void call_answered_later(struct call *call, int body_error)
     struct invoke *invoke = call->invoke;
     call_end(call);
     call->body_error = body_error;
-    list_append(has_packed(call) ? &invoke->packed : &invoke->answered, &call->link);
+    if (has_packed(call))
+        queue_packed(invoke, call);
+    else
+        list_append(&invoke->answered, &call->link);
     invoke_soon(invoke);
 }
 
-/* One after the other: so only one of them takes its full size at a time. */
+/* One after the other: so few of them take their full size at a time. */
 static void unpack(struct invoke *invoke)
 {
     struct call *call = LIST_FIRST(&invoke->packed, struct call, link);

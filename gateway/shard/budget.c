@@ -120,7 +120,7 @@ static size_t freed_bytes(const struct shard *shard, const struct flight *flight
 static bool is_memory_full(const struct shard *shard, const struct flight *flight,
                            const struct function_response *response)
 {
-    size_t level = flight == shard->overlay.pioneer ? LEVEL_PIONEER : LEVEL_RESULTS;
+    size_t level = flight->leads ? LEVEL_PIONEER : LEVEL_RESULTS;
     size_t used = shard->image.memory.used, more = effects_bytes(response);
     if (fits(shard, used + more, level)) return false;
     size_t freed = freed_bytes(shard, flight, response);
@@ -137,7 +137,7 @@ enum shortage budget_shortage(const struct shard *shard, const struct flight *fl
 
 /* ---- Those who wait ---- */
 
-/* Who may become the pioneer is at the end of the list, the last first. */
+/* Who may become a pioneer is at the end of the list, the last first. */
 static void queue_blocked(struct shard *shard, struct flight *flight, bool may_lead)
 {
     flight->may_lead = may_lead;
@@ -150,11 +150,7 @@ void block(struct shard *shard, struct flight *flight, enum shortage shortage)
 {
     shard->metrics.blocked++;
     if (flight == NULL) return;
-    if (flight->state == FLIGHT_HELD) { /* fresh from flight_get: its box is woken by hand */
-        box_wake(&shard->image, flight->box);
-        return;
-    }
-    bool led = flight == shard->overlay.pioneer;
+    bool led = flight->leads;
     if (led && shortage == SHORT_OF_MEMORY) shard->metrics.outgrown++;
     /* Fewer messages need less room; and nobody gains by answers that are made to be thrown away.
      */
@@ -173,15 +169,21 @@ void wake_blocked(struct shard *shard)
         flight_settle(shard, CONTAINER_OF(link, struct flight, link));
 }
 
-/* ---- The pioneer ---- */
+/* ---- Pioneers ---- */
 
-/* While calls are out their results may free something: no hurry. But one of them may take hours.
- */
+/* One at a time; but its call, or one that would free something, may take hours. */
 static bool is_time_to_lead(const struct overlay *overlay)
 {
-    return overlay->pioneer == NULL && !list_empty(&overlay->states[FLIGHT_BLOCKED]) &&
-           (overlay->state_counts[FLIGHT_SENT] == 0 ||
-            overlay->mono_ms >= overlay->led_ms + PIONEER_EVERY_MS);
+    if (list_empty(&overlay->states[FLIGHT_BLOCKED])) return false;
+    return (overlay->leading == 0 && overlay->state_counts[FLIGHT_SENT] == 0) ||
+           overlay->mono_ms >= overlay->led_ms + PIONEER_EVERY_MS;
+}
+
+static bool is_down(const struct overlay *overlay, const struct flight *flight)
+{
+    if (flight->endpoint >= overlay->endpoint_count) return false;
+    const struct endpoint *endpoint = &overlay->endpoints[flight->endpoint];
+    return endpoint->failures > 0 || overlay->now_ms < endpoint->open_until_ms;
 }
 
 void send_pioneer(struct shard *shard, struct shard_update *update)
@@ -190,8 +192,11 @@ void send_pioneer(struct shard *shard, struct shard_update *update)
     if (!is_time_to_lead(overlay)) return;
     struct flight *flight = LIST_LAST(&overlay->states[FLIGHT_BLOCKED], struct flight, link);
     if (!flight->may_lead) return;
+    if (is_down(overlay, flight)) { /* another one, in the next step */
+        queue_blocked(shard, flight, false);
+        return;
+    }
     overlay->led_ms = overlay->mono_ms;
-    flight_settle(shard, flight);
+    flight_lead(shard, flight);
     dispatch(shard, update);
-    if (flight->state == FLIGHT_SENT) overlay->pioneer = flight;
 }

@@ -8,9 +8,10 @@
  * they take pass always.
  *
  * Work that makes more work fills all of this, and then every result waits for room that another
- * one would have to free. So one address at a time, the pioneer, may go up to a half above the
+ * one would have to free. So one address at a time, a pioneer, may go up to a half above the
  * budget: the one that was blocked last, since what it has made is nearer to its end than what it
- * came from. Work that outgrows even that waits for an operator who gives it more memory.
+ * came from. It is called next, and while calls are out there is another one every 100 ms. Work
+ * that outgrows even that waits for an operator who gives it more memory.
  */
 #ifndef HOLDFAST_SHARD_BUDGET_H
 #define HOLDFAST_SHARD_BUDGET_H
@@ -37,7 +38,7 @@ enum shortage budget_shortage(const struct shard *shard, const struct flight *fl
 void block(struct shard *shard, struct flight *flight, enum shortage shortage);
 /* Room has come free: who was blocked may try again. */
 void wake_blocked(struct shard *shard);
-/* After each dispatch: calls the next pioneer when it is time for one. */
+/* After each dispatch: the next pioneer, when it is time for one. */
 void send_pioneer(struct shard *shard, struct shard_update *update);
 
 #endif

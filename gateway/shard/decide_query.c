@@ -12,6 +12,7 @@ struct found {
     uint64_t number;
     uint32_t type_name;
     struct buffer next;
+    struct span body; /* in the image; else it is in scratch */
 };
 
 static void member_number(struct buffer *out, const char *name, uint64_t value)
@@ -71,7 +72,7 @@ static void query_state(struct shard *shard, const struct event_query *query, st
     found->kind = ANSWER_VALUE;
     found->number = value->version;
     found->type_name = value->type_name;
-    buffer_append(&shard->scratch, cell_value(cell, value));
+    found->body = cell_value(cell, value);
 }
 
 static void write_cell_rows(struct shard *shard, const struct cell *cell)
@@ -340,6 +341,37 @@ static void run(struct shard *shard, const struct event_query *query, struct fou
     }
 }
 
+/* What is durable already is not kept until it is: a large value is copied once less. */
+static void show(struct shard *shard, waiter_t waiter, const struct found *found, struct span body,
+                 struct shard_update *update)
+{
+    answer_now(update, &(struct shard_answer){
+                           .waiter = waiter,
+                           .kind = found->kind,
+                           .number = found->number,
+                           .type_name = found->type_name == 0
+                                            ? SPAN_EMPTY
+                                            : dictionary_name(&shard->image, found->type_name),
+                           .body = body,
+                           .next = buffer_span(&found->next)});
+}
+
+static void show_later(struct shard *shard, waiter_t waiter, const struct found *found,
+                       struct span body, struct shard_update *update)
+{
+    struct wait *wait = wait_new(shard, waiter);
+    if (wait == NULL ||
+        wait_set_bytes(shard, wait, body, buffer_span(&found->next), SPAN_EMPTY) != 0) {
+        if (wait != NULL) wait_free(shard, wait);
+        answer_text(update, waiter, ANSWER_FULL, "out of memory");
+        return;
+    }
+    wait->kind = found->kind;
+    wait->number = found->number;
+    wait->type_name = found->type_name;
+    wait_gate(shard, wait, found->seq, update);
+}
+
 void decide_query(struct shard *shard, const struct shard_event *event, struct shard_update *update)
 {
     struct event_query query = event->query;
@@ -348,17 +380,12 @@ void decide_query(struct shard *shard, const struct shard_event *event, struct s
     buffer_init(&found.next);
     buffer_clear(&shard->scratch);
     run(shard, &query, &found);
-    struct wait *wait = wait_new(shard, event->waiter);
-    if (wait == NULL || shard->scratch.failed || found.next.failed ||
-        wait_set_bytes(shard, wait, buffer_span(&shard->scratch), buffer_span(&found.next),
-                       SPAN_EMPTY) != 0) {
-        if (wait != NULL) wait_free(shard, wait);
+    struct span body = found.body.at != NULL ? found.body : buffer_span(&shard->scratch);
+    if (shard->scratch.failed || found.next.failed)
         answer_text(update, event->waiter, ANSWER_FULL, "out of memory");
-    } else {
-        wait->kind = found.kind;
-        wait->number = found.number;
-        wait->type_name = found.type_name;
-        wait_gate(shard, wait, found.seq, update);
-    }
+    else if (found.seq <= shard->overlay.durable_seq)
+        show(shard, event->waiter, &found, body, update);
+    else
+        show_later(shard, event->waiter, &found, body, update);
     buffer_close(&found.next);
 }

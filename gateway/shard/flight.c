@@ -16,7 +16,7 @@ static const unsigned allowed[FLIGHT_STATES] = {
     [FLIGHT_RETRY_WAIT] = TO(FLIGHT_READY) | TO(FLIGHT_HELD),
     [FLIGHT_BLOCKED] = TO(FLIGHT_READY) | TO(FLIGHT_HELD),
     [FLIGHT_PARKED] = TO(FLIGHT_READY) | TO(FLIGHT_HELD) | TO(FLIGHT_PARKED),
-    [FLIGHT_HELD] = TO(FLIGHT_READY) | TO(FLIGHT_PARKED) | TO(FLIGHT_HELD),
+    [FLIGHT_HELD] = TO(FLIGHT_READY) | TO(FLIGHT_BLOCKED) | TO(FLIGHT_PARKED) | TO(FLIGHT_HELD),
 };
 
 static int grow_flights(struct overlay *overlay)
@@ -66,11 +66,20 @@ static void unlink_flight(struct overlay *overlay, struct flight *flight)
         heap_remove(&overlay->wakes, &flight->wake);
     list_remove(&flight->link);
     overlay->state_counts[flight->state]--;
-    if (overlay->pioneer == flight) overlay->pioneer = NULL;
 }
 
+static void stop_leading(struct overlay *overlay, struct flight *flight)
+{
+    overlay->leading -= flight->leads;
+    flight->leads = false;
+}
+
+/* A pioneer goes before the others, and is one until its result is there or it has to wait for
+ * something else than its call. */
 static void link_flight(struct overlay *overlay, struct flight *flight, enum flight_state state)
 {
+    if (state != FLIGHT_READY && state != FLIGHT_WAIT_DURABLE && state != FLIGHT_SENT)
+        stop_leading(overlay, flight);
     flight->state = state;
     overlay->state_counts[state]++;
     if (state != FLIGHT_READY) {
@@ -78,7 +87,10 @@ static void link_flight(struct overlay *overlay, struct flight *flight, enum fli
         return;
     }
     struct endpoint *endpoint = &overlay->endpoints[flight->endpoint];
-    list_append(&endpoint->ready, &flight->link);
+    if (flight->leads)
+        list_prepend(&endpoint->ready, &flight->link);
+    else
+        list_append(&endpoint->ready, &flight->link);
     endpoint->ready_count++;
 }
 
@@ -119,6 +131,7 @@ static void shrink(struct flight *flight)
 void flight_end(struct shard *shard, struct flight *flight)
 {
     unlink_flight(&shard->overlay, flight);
+    stop_leading(&shard->overlay, flight);
     if (flight->cell != NULL) cell_unref(&shard->image, flight->cell);
     flight->cell = NULL;
     flight->box->flight = NULL;
@@ -171,4 +184,11 @@ void flight_settle(struct shard *shard, struct flight *flight)
         flight->endpoint = (uint32_t)endpoint;
         link_flight(&shard->overlay, flight, FLIGHT_READY);
     }
+}
+
+void flight_lead(struct shard *shard, struct flight *flight)
+{
+    flight->leads = true;
+    shard->overlay.leading++;
+    flight_settle(shard, flight);
 }

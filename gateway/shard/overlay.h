@@ -39,7 +39,8 @@ struct flight {
     uint32_t batch_max; /* shrinks while a batch fails */
     uint32_t kills;     /* lost or timed out as the only call */
     uint32_t blocks;    /* responses in a row that found no room */
-    bool may_lead;      /* BLOCKED for want of memory, and has not been the pioneer meanwhile */
+    bool may_lead;      /* BLOCKED for want of memory, and has not been a pioneer meanwhile */
+    bool leads;         /* is one: its result may take more memory than others */
     uint32_t handshakes; /* with this head message */
     int64_t failed_ms;   /* first address failure, 0 = none */
     uint32_t sent_count; /* messages in the call that is out */
@@ -148,9 +149,9 @@ struct overlay {
     struct list free_flights;
     struct list states[FLIGHT_STATES]; /* READY is empty: see the endpoints */
     uint64_t state_counts[FLIGHT_STATES];
-    struct heap wakes;      /* flights by shard time */
-    struct flight *pioneer; /* SENT, and its result may take more memory than others; or NULL */
-    int64_t led_ms;         /* steady clock, when the last one was chosen */
+    struct heap wakes; /* flights by shard time */
+    uint32_t leading;  /* pioneers that are READY or have a call out */
+    int64_t led_ms;    /* steady clock, when the last one was chosen */
     struct table waits;
     struct list gates; /* by seq */
     uint64_t gate_count;
@@ -235,6 +236,8 @@ struct flight *flight_find(struct shard *shard, uint64_t handle);
 void flight_reset(struct flight *flight);
 /* Where it belongs now: READY, HELD, PARKED. */
 void flight_settle(struct shard *shard, struct flight *flight);
+/* The same for a BLOCKED one that is to be a pioneer (budget.h). */
+void flight_lead(struct shard *shard, struct flight *flight);
 
 /* ---- wait.c ---- */
 /* NULL: no memory. Waiter 0 gives a wait that nobody sees. */

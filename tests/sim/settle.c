@@ -193,9 +193,11 @@ static void give_memory(struct world *world)
         parked += metrics.parked_now;
         parcels += metrics.parcels_waiting;
     }
-    bool waits = outgrown > 0 || (parked > 0 && parcels > 0);
-
-    if (applied != world->applied) world->stands_since_ms = world->now_ms;
+    if (applied != world->applied) {
+        world->stands_since_ms = world->now_ms;
+        world->outgrown = outgrown;
+    }
+    bool waits = outgrown > world->outgrown || (parked > 0 && parcels > 0);
     world->applied = applied;
     if (!waits || world->now_ms - world->stands_since_ms < STANDS_MS) return;
     world->swarm.room_bytes *= 2;

@@ -79,15 +79,17 @@ static int recover_disk(struct store *store, uint64_t lineage, struct shard **sh
     MUST(shard_place(*shard, ledger->shard, ledger->shard_count == 0 ? 1 : ledger->shard_count) ==
          0);
     int error = store_disk_recover(store->disk, *shard, lineage, errmsg);
+    if (error == 0) {
+        uint64_t first_seq;
+        struct span replayed = store_disk_replayed(store->disk, &first_seq);
+        if (!ledger_adopt(ledger, replayed, first_seq))
+            error = errmsg_set(errmsg, ERROR_DAMAGED, "durable records are lost");
+    }
     if (error != 0) {
         shard_close(*shard);
         *shard = NULL;
         return error;
     }
-    uint64_t first_seq;
-    struct span replayed = store_disk_replayed(store->disk, &first_seq);
-    if (!ledger_adopt(ledger, replayed, first_seq))
-        return errmsg_set(errmsg, ERROR_DAMAGED, "durable records are lost");
     HOLDS(5, ledger->count == shard_seq(*shard));
     ledger->durable = ledger->count;
     return 0;

@@ -281,7 +281,6 @@ void world_pass(struct world *world, int64_t ms)
 
 void world_check(struct world *world)
 {
-    if (world->over) return; /* a disk that had lied was found out: what is live came from it */
     for (uint32_t i = 0; i < world->host_count; i++) {
         struct host *host = &world->hosts[i];
         if (host->shard == NULL) continue;

@@ -148,6 +148,7 @@ struct world {
     size_t empty_bytes;           /* memory of a shard that holds nothing */
     uint64_t applied;             /* messages, and since when no other one was */
     int64_t stands_since_ms;
+    uint64_t outgrown; /* results that were, when it came to stand still */
     /* what was done */
     uint64_t steps, crashes, recoveries, faults, digests, savepoints_taken, restores;
     uint64_t life_count, stops, intrusions;

@@ -197,3 +197,58 @@ Test(share, many_calls_begin_over_many_turns)
     end();
     buffer_close(&body);
 }
+
+struct two {
+    struct buffer large, small;
+};
+
+static void send_packed_of(int fd, const struct buffer *packed)
+{
+    char head[200];
+    int size = snprintf(head, sizeof head,
+                        "HTTP/1.1 200 OK\r\ncontent-type: application/octet-stream\r\n"
+                        "content-encoding: gzip\r\ncontent-length: %zu\r\n\r\n",
+                        packed->size);
+    server_send(fd, head, (size_t)size);
+    server_send(fd, packed->at, packed->size);
+}
+
+static void send_two(struct server *from, int fd, int index)
+{
+    const struct two *two = from->context;
+    struct server_request request;
+    while (server_request(from, fd, &request)) {
+        server_request_free(&request);
+        static int asked;
+        if (index == 0 && asked++ > 0) server_sleep_ms(100); /* the large ones are here by then */
+        send_packed_of(fd, index == 0 ? &two->small : &two->large);
+    }
+}
+
+/* A small compressed answer does not wait until all large ones are unpacked. */
+Test(share, a_small_packed_answer_does_not_wait_for_all_large_ones)
+{
+    enum { LARGE_ONES = 40 };
+    struct buffer plain, little;
+    struct two two;
+    int before = -1;
+    answer_encode(&plain, 8 * ANSWER);
+    answer_encode(&little, 100);
+    pack(&two.large, buffer_span(&plain));
+    pack(&two.small, buffer_span(&little));
+    begin(send_two, &two);
+    fixture_call(&f); /* opens connection 0, which one of the others takes */
+    cr_assert(fixture_wait(&f, 1, 5000));
+    for (int i = 0; i < LARGE_ONES; i++) fixture_call(&f);
+    while (before < 0 && f.told_count <= LARGE_ONES) {
+        cr_assert_eq(loop_turn(&f.loop, 1000), 0);
+        for (int i = 1; i <= LARGE_ONES && before < 0; i++)
+            if (f.told[i].count > 0 && f.told[i].egress_bytes == 100) before = f.told_count - 2;
+    }
+    cr_expect_lt(before, LARGE_ONES / 2, "%d large ones were told before", before);
+    end();
+    buffer_close(&plain);
+    buffer_close(&little);
+    buffer_close(&two.large);
+    buffer_close(&two.small);
+}

@@ -1,6 +1,9 @@
 /* Budgets: what finds no room waits and goes on by itself. */
 #include "common.h"
 
+#include <stdlib.h>
+#include <sys/resource.h>
+
 static struct fixture *open_blocked_by_outbox(void)
 {
     struct fixture *f = fixture_open();
@@ -242,4 +245,102 @@ Test(budget, memory_returns_when_all_is_drained)
                  0);
     cr_expect_eq(metrics.entries + metrics.keys + metrics.delayed + metrics.waiters, 0);
     fixture_close(f);
+}
+
+/* The window is always full of those whose time to try again has come: the pioneer goes all the
+ * same. */
+Test(budget, the_pioneer_gets_a_place_in_a_full_window)
+{
+    struct fixture *f = fixture_open();
+    char text[600] = {0};
+    memset(text, 'x', sizeof text - 1);
+    f->quiet = true;
+    f->endpoints[0].window_max = 1;
+    fixture_configure(f);
+    for (int i = 0; i < ROOTS; i++) {
+        char id[16];
+        snprintf(id, sizeof id, "%d", i);
+        fixture_send(f, "t/a", id, text);
+    }
+    f->config.memory_max = fixture_metrics(f).memory_bytes / 9 * 8;
+    fixture_configure(f);
+    size_t answered = 0;
+    while (fixture_metrics(f).mailbox_messages > 0 && answered < 100 * ROOTS * CHILDREN) {
+        fixture_pass(f, 40); /* a call takes so long: 300 of them are more than the longest wait */
+        if (f->call_count == 0) continue;
+        const struct shard_invocation *call = f->calls[0];
+        if (span_equal(call->request.target.type, SPAN_LITERAL("t/a")))
+            answer_root(f, call, text);
+        else
+            RESULT(call, 0);
+        answered++;
+    }
+    cr_expect_eq(fixture_metrics(f).mailbox_messages, 0);
+    fixture_close(f);
+}
+
+/* The pioneer's own call is out for long: who else is blocked goes on. */
+Test(budget, a_slow_pioneer_does_not_hold_up_who_is_blocked)
+{
+    struct fixture *f = fixture_open();
+    char text[600] = {0};
+    memset(text, 'x', sizeof text - 1);
+    for (int i = 0; i < 8; i++) { /* opens the window */
+        fixture_send(f, "t/a", "0", "x");
+        RESULT(CALL("t/a", "0"), 0);
+    }
+    for (int i = 0; i < 20; i++) fixture_send(f, "t/a", "ballast", text);
+    fixture_send(f, "t/a", "1", text);
+    fixture_send(f, "t/a", "2", text);
+    f->config.memory_max = fixture_metrics(f).memory_bytes / 9 * 8;
+    fixture_configure(f);
+    fixture_pass(f, 100);
+    RESULT(CALL("t/a", "1"), SENDS(to("t/b", "1", text), to("t/b", "2", text)));
+    cr_assert_not_null(CALL("t/a", "1"), "the pioneer: its function hangs now");
+    for (int i = 0; i < 100; i++) {
+        fixture_pass(f, 1000);
+        if (CALL("t/a", "2") != NULL)
+            RESULT(CALL("t/a", "2"), SENDS(to("t/b", "3", text), to("t/b", "4", text)));
+    }
+    cr_expect_not_null(CALL("t/b", "3"), "100 s later");
+    f->quiet = true;
+    fixture_close(f);
+}
+
+static size_t address_space(void)
+{
+    unsigned long pages = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+    cr_assert(file != NULL && fscanf(file, "%lu", &pages) == 1);
+    fclose(file);
+    return pages * 4096;
+}
+
+/* The machine has no memory for the result: the address is called again later, not at once. */
+Test(budget, a_result_that_finds_no_heap_waits)
+{
+    struct fixture *f = fixture_open();
+    enum { SIZE = 64 << 20 };
+    char *text = malloc(SIZE + 1);
+    memset(text, 'x', SIZE);
+    text[SIZE] = 0;
+    fixture_send(f, "t/a", "1", "x");
+    struct effect_message send = to("t/b", "1", text);
+    struct rlimit before, less;
+    getrlimit(RLIMIT_AS, &before);
+    less = (struct rlimit){address_space() + (8 << 20), before.rlim_max};
+    cr_assert_eq(setrlimit(RLIMIT_AS, &less), 0);
+    int calls = 0;
+    while (calls < 100 && CALL("t/a", "1") != NULL) { /* no time passes */
+        struct function_response result = {.messages = &send, .message_count = 1};
+        fixture_respond(f, CALL("t/a", "1")->flight,
+                        &(struct event_response){
+                            .outcome = OUTCOME_RESULT, .response = &result, .retry_after_ms = -1});
+        calls++;
+    }
+    setrlimit(RLIMIT_AS, &before);
+    cr_expect_eq(calls, 1);
+    f->quiet = true;
+    fixture_close(f);
+    free(text);
 }
