@@ -173,10 +173,21 @@ Test(engine, a_failed_write_ends_it)
 }
 
 /* The journal has failed, and the engine has not heard of it yet. */
+/* Its own writes to the segment, ahead of the records, are over. */
+static void wait_for_preparer(void)
+{
+    int hits;
+    faults_set(FILE_CALL_WRITE, "journal/segment-", 0);
+    do {
+        hits = (int)atomic_load(&faults.hits);
+        usleep(300000);
+    } while (hits != (int)atomic_load(&faults.hits));
+}
+
 Test(engine, a_journal_that_takes_no_records_lets_no_call_out)
 {
     world_start();
-    usleep(100000); /* the preparer's own writes to the segment are over */
+    wait_for_preparer();
     faults_set(FILE_CALL_WRITE, "journal/segment-", EIO);
     send_many();
     UNTIL(fake_invoke.open == 1);

@@ -1,6 +1,8 @@
 /* Budgets: what finds no room waits and goes on by itself. */
 #include "common.h"
 
+#include "lib/sanitized.h"
+
 #include <stdlib.h>
 #include <sys/resource.h>
 
@@ -307,6 +309,7 @@ Test(budget, a_slow_pioneer_does_not_hold_up_who_is_blocked)
     fixture_close(f);
 }
 
+#if !SANITIZED
 static size_t address_space(void)
 {
     unsigned long pages = 0;
@@ -344,3 +347,4 @@ Test(budget, a_result_that_finds_no_heap_waits)
     fixture_close(f);
     free(text);
 }
+#endif

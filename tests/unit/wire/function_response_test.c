@@ -1,6 +1,8 @@
 /* What a parsed response says, beyond the bytes that golden files compare. */
 #include "golden.h"
 
+#include "lib/sanitized.h"
+
 #include "wire/function.h"
 
 #include <criterion/criterion.h>
@@ -216,15 +218,7 @@ Test(function_response, long_names)
                      "invocation_result.outgoing_messages[0].target.id: more than 1024 bytes");
 }
 
-#if defined(__has_feature)
-#define HAS_FEATURE(x) __has_feature(x)
-#else
-#define HAS_FEATURE(x) 0
-#endif
-
-/* A sanitizer's allocator needs address space of its own: these run in plain builds only. */
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) &&                             \
-    !HAS_FEATURE(address_sanitizer) && !HAS_FEATURE(thread_sanitizer)
+#if !SANITIZED
 Test(function_response, out_of_memory)
 {
     enum { COUNT = FUNCTION_MESSAGES_MAX };
