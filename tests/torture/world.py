@@ -66,8 +66,8 @@ class World:
         self.binaries = binaries
         self.flood = memory_mib <= 64
         self.flood_max = FLOOD_MAX if self.flood else BACKLOG_MAX
-        # The budget, what allocator and kernel add, and the program itself.
-        self.rss_limit = None if is_sanitized(binaries) else (memory_mib * 3 // 2 + 24) << 20
+        # The budget with all that may be beyond it (decision 014), the program itself, and a thread with its journal per shard.
+        self.rss_limit = None if is_sanitized(binaries) else (memory_mib * 15 // 8 + 24 + 2 * shards) << 20
         self.problems_outside = []  # found by the harness itself, not by a client
         self.loading = self.given_up = False
         self.epoch = 0
