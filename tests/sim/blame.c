@@ -80,7 +80,7 @@ static void check_parked(const struct promise *promise, const struct call *call,
 }
 
 void blame_answered(struct world *world, const struct call *call, enum outcome outcome,
-                    bool is_misuse, bool parked)
+                    bool is_misuse, bool applied, bool parked)
 {
     const struct host *host = &world->hosts[call->host];
     struct promise *promise = promise_of(world, call);
@@ -91,7 +91,7 @@ void blame_answered(struct world *world, const struct call *call, enum outcome o
     }
     if (outcome == OUTCOME_LOST || outcome == OUTCOME_TIMEOUT) count_lost(promise, call);
     if (parked) check_parked(promise, call, outcome, is_misuse);
-    if (outcome == OUTCOME_RESULT && !is_misuse) blame_forget(world, call->address);
+    if (outcome == OUTCOME_RESULT && (!is_misuse || applied)) blame_forget(world, call->address);
     if (is_counted && call->message_count == 1 && !world->swarm.has[FAULT_RELOADS])
         count_failure(world, host, call, promise == NULL ? 0 : promise->attempts_max);
 }

@@ -48,5 +48,6 @@ void world_check_step(struct world *world, const struct host *host, const struct
     if (world->answering == NULL)
         HOLDS(6, after.records == before->records); /* it came too late */
     else
-        blame_answered(world, world->answering, event->response.outcome, world->misusing, parked);
+        blame_answered(world, world->answering, event->response.outcome, world->misusing,
+                       after.messages_applied != before->messages_applied, parked);
 }

@@ -239,10 +239,10 @@ void savepoint_close(struct world *world);
 void world_check_step(struct world *world, const struct host *host, const struct shard_event *event,
                       const struct shard_metrics *before);
 
-/* blame.c */
+/* blame.c. An answer that may be a misuse (is_misuse) and was applied was none. */
 void blame_called(struct world *world, struct call *call);
 void blame_answered(struct world *world, const struct call *call, enum outcome outcome,
-                    bool is_misuse, bool parked);
+                    bool is_misuse, bool applied, bool parked);
 void blame_recovered(struct world *world, const struct host *host, uint64_t survived);
 /* Somebody has put it back to the beginning. */
 void blame_forget(struct world *world, uint32_t address);
