@@ -14,6 +14,7 @@ enum {
     BODY_KEPT_MAX = 64 * 1024,
     UNPACK_STEP = 32 * 1024,  /* bytes */
     UNPACK_WORK = 4,          /* what one of them costs more than one that is read */
+    PACKED_SMALL = 4096,      /* may become a megabyte: see body.c */
     SHRINK_STEP = 512 * 1024, /* bytes of memory that are given back at a time */
     SHRINK_WORK = 64 * 1024,
     TOLD_WORK = 4096, /* an outcome and the call that comes of it, in bytes: see share.c */
@@ -147,15 +148,12 @@ static bool has_packed(const struct call *call)
     return call->body_error == 0 && call->answer.body.packed.size > 0;
 }
 
-/* The small ones first: they do not wait until all large ones are unpacked. */
+/* Two lines, each first come first served: small ones do not wait until all large ones are
+   unpacked, and however many small ones come, the large ones go on. */
 static void queue_packed(struct invoke *invoke, struct call *call)
 {
-    struct list *before = invoke->packed.prev;
-    while (before != &invoke->packed &&
-           CONTAINER_OF(before, struct call, link)->answer.body.packed.size >
-               call->answer.body.packed.size)
-        before = before->prev;
-    list_prepend(before, &call->link); /* right behind it */
+    bool is_small = call->answer.body.packed.size <= PACKED_SMALL;
+    list_append(&invoke->packed[is_small ? LINE_SMALL : LINE_LARGE], &call->link);
 }
 
 void call_answered(struct call *call, int body_error)
@@ -181,10 +179,10 @@ void call_answered_later(struct call *call, int body_error)
     invoke_soon(invoke);
 }
 
-/* One after the other: so few of them take their full size at a time. */
-static void unpack(struct invoke *invoke)
+/* One after the other: so only one of each line takes its full size at a time. */
+static void unpack_first(struct invoke *invoke, const struct list *line)
 {
-    struct call *call = LIST_FIRST(&invoke->packed, struct call, link);
+    struct call *call = LIST_FIRST(line, struct call, link);
     bool done = false;
     call->body_error = body_unpack(&call->answer.body, UNPACK_STEP, &done);
     crowd_grew(call);
@@ -192,6 +190,12 @@ static void unpack(struct invoke *invoke)
     if (!done && call->body_error == 0) return;
     list_remove(&call->link);
     tell_answer(call);
+}
+
+static void unpack(struct invoke *invoke)
+{
+    for (int i = 0; i < PACKED_LINES; i++)
+        if (!list_empty(&invoke->packed[i])) unpack_first(invoke, &invoke->packed[i]);
 }
 
 static void tell_failure(struct call *call)
@@ -243,8 +247,8 @@ void calls_tell(struct invoke *invoke)
     }
     /* Some of each, however many others there are. */
     tell_failures(invoke);
-    if (!list_empty(&invoke->packed)) unpack(invoke);
+    unpack(invoke);
     if (!list_empty(&invoke->leaving)) shrink(invoke);
-    while (!list_empty(&invoke->packed) && !share_spent(invoke)) unpack(invoke);
+    while (has_packed_calls(invoke) && !share_spent(invoke)) unpack(invoke);
     while (!list_empty(&invoke->leaving) && !share_spent(invoke)) shrink(invoke);
 }

@@ -107,7 +107,7 @@ int invoke_open(struct invoke **out, struct loop *loop, invoke_done *done, void 
     list_init(&invoke->fresh);
     list_init(&invoke->failed);
     list_init(&invoke->answered);
-    list_init(&invoke->packed);
+    for (int i = 0; i < PACKED_LINES; i++) list_init(&invoke->packed[i]);
     list_init(&invoke->leaving);
     list_init(&invoke->waiting);
     share_renew(invoke);
@@ -179,7 +179,7 @@ void invoke_close(struct invoke *invoke)
     if (invoke == NULL) return;
     free_calls(&invoke->failed);
     free_calls(&invoke->answered);
-    free_calls(&invoke->packed);
+    for (int i = 0; i < PACKED_LINES; i++) free_calls(&invoke->packed[i]);
     free_calls(&invoke->leaving);
     for (size_t i = 0; i < invoke->endpoint_count; i++) endpoint_drop(invoke->endpoints[i]);
     while (!list_empty(&invoke->retired))

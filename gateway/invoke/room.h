@@ -17,6 +17,7 @@ enum {
     CALLS_KEPT_MAX = 1024,          /* call objects kept for the next calls */
     STARVED_MAX = 256,              /* calls that found no memory, until the end of the turn */
 };
+enum { LINE_SMALL, LINE_LARGE, PACKED_LINES }; /* compressed answers that wait: see call.c */
 
 struct invoke {
     struct loop *loop;
@@ -28,14 +29,14 @@ struct invoke {
     struct list retired; /* endpoints of earlier configurations, until their last call */
     struct list free_calls;
     size_t free_call_count;
-    size_t held;          /* memory of answers that are coming in, see crowd.h */
-    size_t bound;         /* of it, as we were told */
-    size_t held_max;      /* and with room for the largest one */
-    struct list fresh;    /* calls that have not begun */
-    struct list failed;   /* calls whose outcome is known and not yet told */
-    struct list answered; /* calls with a complete answer, not yet told */
-    struct list packed;   /* the same, to be decompressed before */
-    struct list leaving;  /* told, with much memory to give back */
+    size_t held;                      /* memory of answers that are coming in, see crowd.h */
+    size_t bound;                     /* of it, as we were told */
+    size_t held_max;                  /* and with room for the largest one */
+    struct list fresh;                /* calls that have not begun */
+    struct list failed;               /* calls whose outcome is known and not yet told */
+    struct list answered;             /* calls with a complete answer, not yet told */
+    struct list packed[PACKED_LINES]; /* the same, to be decompressed before: see call.c */
+    struct list leaving;              /* told, with much memory to give back */
     /* What there is to do in one turn is bounded, whatever comes: see share.c. */
     size_t work;         /* bytes that may still be looked at in this turn */
     struct list waiting; /* connections with something to read, for the next turn */
@@ -65,6 +66,11 @@ void share_go_on(struct invoke *invoke);
 void share_renew(struct invoke *invoke);
 /* At the end of a turn: what is left goes on in the next one. */
 void share_end(struct invoke *invoke);
+
+static inline bool has_packed_calls(const struct invoke *invoke)
+{
+    return !list_empty(&invoke->packed[LINE_SMALL]) || !list_empty(&invoke->packed[LINE_LARGE]);
+}
 
 /* Something was put off: do it at the end of this turn, or in the next one. */
 void invoke_soon(struct invoke *invoke);

@@ -43,7 +43,7 @@ void share_renew(struct invoke *invoke)
 
 void share_end(struct invoke *invoke)
 {
-    if (!list_empty(&invoke->waiting) || !list_empty(&invoke->packed) ||
+    if (!list_empty(&invoke->waiting) || has_packed_calls(invoke) ||
         !list_empty(&invoke->answered) || !list_empty(&invoke->failed) ||
         !list_empty(&invoke->leaving) || !list_empty(&invoke->fresh))
         invoke_soon(invoke);

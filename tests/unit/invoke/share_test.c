@@ -5,6 +5,7 @@
 #include "os/clock.h"
 
 #include <criterion/criterion.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,20 +39,24 @@ static void end(void)
     server_close(&server);
 }
 
+static void send_packed_of(int fd, const struct buffer *packed)
+{
+    char head[200];
+    int size = snprintf(head, sizeof head,
+                        "HTTP/1.1 200 OK\r\ncontent-type: application/octet-stream\r\n"
+                        "content-encoding: gzip\r\ncontent-length: %zu\r\n\r\n",
+                        packed->size);
+    server_send(fd, head, (size_t)size);
+    server_send(fd, packed->at, packed->size);
+}
+
 static void send_packed(struct server *from, int fd, int index)
 {
     (void)index;
-    const struct buffer *packed = from->context;
     struct server_request request;
-    char head[200];
     while (server_request(from, fd, &request)) {
         server_request_free(&request);
-        int size = snprintf(head, sizeof head,
-                            "HTTP/1.1 200 OK\r\ncontent-type: application/octet-stream\r\n"
-                            "content-encoding: gzip\r\ncontent-length: %zu\r\n\r\n",
-                            packed->size);
-        server_send(fd, head, (size_t)size);
-        server_send(fd, packed->at, packed->size);
+        send_packed_of(fd, from->context);
     }
 }
 
@@ -202,17 +207,6 @@ struct two {
     struct buffer large, small;
 };
 
-static void send_packed_of(int fd, const struct buffer *packed)
-{
-    char head[200];
-    int size = snprintf(head, sizeof head,
-                        "HTTP/1.1 200 OK\r\ncontent-type: application/octet-stream\r\n"
-                        "content-encoding: gzip\r\ncontent-length: %zu\r\n\r\n",
-                        packed->size);
-    server_send(fd, head, (size_t)size);
-    server_send(fd, packed->at, packed->size);
-}
-
 static void send_two(struct server *from, int fd, int index)
 {
     const struct two *two = from->context;
@@ -246,6 +240,45 @@ Test(share, a_small_packed_answer_does_not_wait_for_all_large_ones)
             if (f.told[i].count > 0 && f.told[i].egress_bytes == 100) before = f.told_count - 2;
     }
     cr_expect_lt(before, LARGE_ONES / 2, "%d large ones were told before", before);
+    end();
+    buffer_close(&plain);
+    buffer_close(&little);
+    buffer_close(&two.large);
+    buffer_close(&two.small);
+}
+
+/* The first answer is large, all others are small. */
+static void send_large_first(struct server *from, int fd, int index)
+{
+    const struct two *two = from->context;
+    struct server_request request;
+    static atomic_bool begun;
+    (void)index;
+    while (server_request(from, fd, &request)) {
+        server_request_free(&request);
+        send_packed_of(fd, atomic_exchange(&begun, true) ? &two->small : &two->large);
+    }
+}
+
+/* Nor does a large one wait as long as small ones come. */
+Test(share, a_large_packed_answer_goes_on_whatever_small_ones_come)
+{
+    enum { OUT = 20, SMALL_ONES = 900 };
+    struct buffer plain, little;
+    struct two two;
+    int calls = 1;
+    answer_encode(&plain, 8 * ANSWER);
+    answer_encode(&little, 100);
+    pack(&two.large, buffer_span(&plain));
+    pack(&two.small, buffer_span(&little));
+    begin(send_large_first, &two);
+    fixture_call(&f);
+    while (f.told[0].count == 0 && calls < SMALL_ONES) {
+        while (calls - f.told_count <= OUT) fixture_call(&f), calls++;
+        cr_assert_eq(loop_turn(&f.loop, 1000), 0);
+    }
+    cr_expect_eq(f.told[0].count, 1, "%d small ones were told, and the large one was not", calls);
+    cr_assert(fixture_wait(&f, calls, 20000));
     end();
     buffer_close(&plain);
     buffer_close(&little);
