@@ -186,17 +186,33 @@ static bool is_down(const struct overlay *overlay, const struct flight *flight)
     return endpoint->failures > 0 || overlay->now_ms < endpoint->open_until_ms;
 }
 
+/* NULL: there is none. Those of an endpoint that is down are called again by their own clocks. */
+static struct flight *next_pioneer(struct shard *shard)
+{
+    const struct list *blocked = &shard->overlay.states[FLIGHT_BLOCKED];
+    while (!list_empty(blocked)) {
+        struct flight *flight = LIST_LAST(blocked, struct flight, link);
+        if (!flight->may_lead) break;
+        if (!is_down(&shard->overlay, flight)) return flight;
+        queue_blocked(shard, flight, false);
+    }
+    return NULL;
+}
+
 void send_pioneer(struct shard *shard, struct shard_update *update)
 {
-    struct overlay *overlay = &shard->overlay;
-    if (!is_time_to_lead(overlay)) return;
-    struct flight *flight = LIST_LAST(&overlay->states[FLIGHT_BLOCKED], struct flight, link);
-    if (!flight->may_lead) return;
-    if (is_down(overlay, flight)) { /* another one, in the next step */
-        queue_blocked(shard, flight, false);
-        return;
-    }
-    overlay->led_ms = overlay->mono_ms;
+    if (!is_time_to_lead(&shard->overlay)) return;
+    struct flight *flight = next_pioneer(shard);
+    if (flight == NULL) return;
+    shard->overlay.led_ms = shard->overlay.mono_ms;
     flight_lead(shard, flight);
     dispatch(shard, update);
+}
+
+int64_t pioneer_wake_at(const struct shard *shard)
+{
+    const struct overlay *overlay = &shard->overlay;
+    const struct list *blocked = &overlay->states[FLIGHT_BLOCKED];
+    if (list_empty(blocked) || !LIST_LAST(blocked, struct flight, link)->may_lead) return INT64_MAX;
+    return overlay->now_ms + overlay->led_ms + PIONEER_EVERY_MS - overlay->mono_ms;
 }

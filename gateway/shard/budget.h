@@ -40,5 +40,7 @@ void block(struct shard *shard, struct flight *flight, enum shortage shortage);
 void wake_blocked(struct shard *shard);
 /* After each dispatch: the next pioneer, when it is time for one. */
 void send_pioneer(struct shard *shard, struct shard_update *update);
+/* Shard time of the next one, calls may be out or not; INT64_MAX: nobody waits to be one. */
+int64_t pioneer_wake_at(const struct shard *shard);
 
 #endif

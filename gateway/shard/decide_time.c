@@ -1,4 +1,5 @@
 /* Time: delayed messages that are due, back-offs that end, memory hygiene. */
+#include "shard/budget.h"
 #include "shard/channel.h"
 #include "shard/decide.h"
 #include "shard/shard.h"
@@ -111,6 +112,7 @@ int64_t shard_wake_at(const struct shard *shard)
     if (node != NULL) earlier(&at_ms, node->key);
     node = heap_first(&overlay->wakes);
     if (node != NULL) earlier(&at_ms, node->key);
+    earlier(&at_ms, pioneer_wake_at(shard));
     for (uint32_t i = 0; i < overlay->endpoint_count; i++) {
         const struct endpoint *endpoint = &overlay->endpoints[i];
         if (!list_empty(&endpoint->ready) && endpoint->open_until_ms > overlay->now_ms)
