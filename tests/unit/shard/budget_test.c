@@ -143,7 +143,7 @@ static size_t work_to_the_end(struct fixture *f, void (*disturb)(struct fixture 
     size_t most = fixture_metrics(f).memory_bytes, largest = 0;
     f->config.memory_max = most / 9 * 8; /* no room at all for results that grow it */
     fixture_configure(f);
-    size_t answered = 0;
+    size_t answered = 0, disturbed = 0;
     while (fixture_metrics(f).mailbox_messages > 0 && answered < 20 * ROOTS * CHILDREN) {
         if (f->call_count == 0) fixture_pass(f, 50);
         if (f->call_count == 0) continue;
@@ -153,12 +153,16 @@ static size_t work_to_the_end(struct fixture *f, void (*disturb)(struct fixture 
             answer_root(f, call, text);
         else
             RESULT(call, 0);
-        if (++answered % (2 * ROOTS) == 0 && disturb != NULL) disturb(f);
+        if (++answered % (2 * ROOTS) == 0 && disturb != NULL) {
+            disturb(f);
+            disturbed++;
+        }
         size_t used = fixture_metrics(f).memory_bytes;
         if (used > largest) largest = used;
     }
     cr_expect_eq(fixture_metrics(f).mailbox_messages, 0);
     cr_expect_eq(fixture_metrics(f).outgrown, 0);
+    if (disturb != NULL) cr_expect_geq(disturbed, 2);
     return largest * 100 / most;
 }
 
