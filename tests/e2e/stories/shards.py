@@ -30,6 +30,16 @@ def run_arguments(t, text=endpoint("e2e/*", "http://127.0.0.1:9/statefun"), data
     return ["run", "-m", path, "--data", data or t.dir / "data", "--listen", f"127.0.0.1:{a}", "--admin", f"127.0.0.1:{b}"]
 
 
+def drain_under_load(t, gateway, stop, threads):
+    """Ends it in good order while the load goes on, and then the load."""
+    began = time.monotonic()
+    t.equal(gateway.stop(30), 0)
+    t.check(time.monotonic() - began < 28, "a drain ends in time")
+    stop.set()
+    for thread in threads:
+        thread.join(10)
+
+
 @story("four shards: calls through many addresses, each reply comes back", timeout_s=180)
 def calls(t):
     _server, gateway = start(t)
@@ -379,12 +389,7 @@ def signals(t):
     stop, acked = threading.Event(), []
     threads = load(gateway, stop, acked)
     time.sleep(1)
-    began = time.monotonic()
-    t.equal(gateway.stop(30), 0)
-    t.check(time.monotonic() - began < 28, "a drain ends in time")
-    stop.set()
-    for thread in threads:
-        thread.join(10)
+    drain_under_load(t, gateway, stop, threads)
     gateway.start()
     must_be_settled(t, gateway, acked)
 
@@ -407,12 +412,7 @@ def eight(t):
     before, point = set(acked), t.dir / "point"
     t.equal(t.status(savepoint(gateway, point), 200).json()["count"], 8)
     time.sleep(0.3)
-    began = time.monotonic()
-    t.equal(gateway.stop(30), 0)
-    t.check(time.monotonic() - began < 28, "a drain ends in time")
-    stop.set()
-    for thread in threads:
-        thread.join(10)
+    drain_under_load(t, gateway, stop, threads)
     t.check(len(acked) > 60 + 50, f"there was load: {len(acked)}")
     gateway.start()
     must_be_settled(t, gateway, acked)

@@ -1,5 +1,5 @@
 /* A drain waits for what the I/O threads have in their hands, and not for ever. */
-#include "unit/app/engine_fixture.h"
+#include "unit/app/drain_fixture.h"
 #include "unit/app/fake_invoke.h"
 
 #include "lib/http_client.h"
@@ -7,43 +7,14 @@
 #include <criterion/criterion.h>
 #include <unistd.h>
 
-static const struct endpoint_settings endpoint = {
-    .pattern = {(const uint8_t *)"a/*", 3},
-    .url = {.value = {(const uint8_t *)"http://f", 8}},
-    .expose = true,
-    .batch_count_max = 100,
-    .concurrency_max = 100,
-    .batch_bytes_max = 1 << 20,
-    .payload_bytes_max = 1 << 20,
-    .retry_for_ms = 100000};
-static const struct egress_settings egress = {.kind = EGRESS_SETTINGS_PULL,
-                                              .id = {(const uint8_t *)"t/out", 5}};
-static struct loop_turn_end turn_end;
 static struct front *front;
-static int64_t begun_us;
-
-/* As the gateway's own turn end does. */
-static void turn_ended(struct loop_turn_end *ended)
-{
-    (void)ended;
-    drain_turn(world.gateway);
-}
 
 static void begin(void)
 {
     struct errmsg errmsg = {{0}};
-    world_begin();
+    drain_world_begin();
     struct gateway *gateway = world.gateway;
-    struct settings *settings = &gateway->settings;
-    settings->endpoints = &endpoint;
-    settings->endpoint_count = 1;
-    settings->egresses = &egress;
-    settings->egress_count = 1;
-    settings->gateway.memory_bytes = 256 << 20;
-    settings->gateway.drain_ms = 20000;
-    settings->gateway.listen = "127.0.0.1:0";
-    world_open();
-    cr_assert_eq(wiring_configure(gateway, settings, &errmsg), 0);
+    gateway->settings.gateway.listen = "127.0.0.1:0";
     gateway->limits = (struct server_limits){.body_max = 1 << 20,
                                              .connections_max = 100,
                                              .head_timeout_ms = 30000,
@@ -52,14 +23,12 @@ static void begin(void)
     front = &gateway->fronts[0];
     gateway->front_count = 1;
     cr_assert_eq(front_open_thread(front, gateway, NULL, &errmsg), 0, "%s", errmsg.text);
-    turn_end = (struct loop_turn_end){.run = turn_ended};
-    loop_at_turn_end(world.loop, &turn_end);
+    drain_watch();
 }
 
 static void end(void)
 {
-    list_remove(&turn_end.link);
-    loop_timer_clear(world.loop, &world.gateway->drain_timer);
+    drain_unwatch();
     front_stop(front);
     front_close(front);
     pthread_rwlock_destroy(&world.gateway->shared);
@@ -85,17 +54,6 @@ static void wait_until_handed_over(void)
     for (int i = 0; i < 5000 && atomic_load(&world.gateway->inbox.newest) == NULL; i++)
         usleep(1000);
     cr_assert_not_null(atomic_load(&world.gateway->inbox.newest));
-}
-
-static void drain(void)
-{
-    begun_us = clock_mono_us();
-    drain_begin(world.gateway);
-}
-
-static int64_t spent_ms(void)
-{
-    return (clock_mono_us() - begun_us) / 1000;
 }
 
 static int status_of(int fd)

@@ -68,9 +68,7 @@ static void groups(unsigned count)
 /* 60 groups of 10 records over several segments: records 1 to 601. */
 static void make_journal(void)
 {
-    ledger_must_open(&ledger);
-    groups(60);
-    ledger_close(&ledger);
+    ledger_make(&ledger, 60);
 }
 
 static void take_snapshot(uint64_t seq)

@@ -259,14 +259,29 @@ void ledger_kill(struct ledger *ledger)
     ledger->journal = NULL;
 }
 
+void ledger_make(struct ledger *ledger, unsigned commits)
+{
+    ledger_must_open(ledger);
+    for (unsigned i = 0; i < commits; i++) {
+        ledger_append(ledger, 10);
+        ledger_commit(ledger);
+    }
+    ledger_close(ledger);
+}
+
 void snapshot_make(const char *directory, uint64_t seq, uint32_t blocks)
+{
+    snapshot_make_of(directory, LINEAGE, seq, blocks);
+}
+
+void snapshot_make_of(const char *directory, uint64_t lineage, uint64_t seq, uint32_t blocks)
 {
     struct snapshots *snapshots;
     struct snapshot_info info;
     struct errmsg errmsg;
     cr_assert_eq(snapshots_open(&snapshots, directory, &info, &errmsg), 0, "%s", errmsg.text);
     snapshots_retain(snapshots, 2);
-    info = (struct snapshot_info){.seq = seq, .lineage = LINEAGE, .epoch = 1};
+    info = (struct snapshot_info){.seq = seq, .lineage = lineage, .epoch = 1};
     cr_assert_eq(snapshot_begin(snapshots, &info), 0);
     for (uint32_t i = 0; i < blocks; i++)
         cr_assert_eq(snapshot_write(snapshots, i, SPAN_LITERAL("what a slot holds")), 0);

@@ -26,6 +26,8 @@ void segment_at(char path[PATH_SIZE], const char *directory, unsigned number);
 
 /* Publishes a snapshot of so many small blocks; the newest two are kept. */
 void snapshot_make(const char *directory, uint64_t seq, uint32_t blocks);
+/* The same, of a gateway of that lineage. */
+void snapshot_make_of(const char *directory, uint64_t lineage, uint64_t seq, uint32_t blocks);
 
 /* A journal under test and what its replay gave. */
 struct ledger {
@@ -58,5 +60,7 @@ void ledger_commit(struct ledger *ledger);
 void ledger_close(struct ledger *ledger);
 /* As if the process had been killed. */
 void ledger_kill(struct ledger *ledger);
+/* A new journal of an OPEN and so many commits of ten records each, ended in good order. */
+void ledger_make(struct ledger *ledger, unsigned commits);
 
 #endif

@@ -111,28 +111,12 @@ static void all_accept(void)
 /* Records 1 to 601, of which 1 is the OPEN, over several segments. */
 static void make_journal(void)
 {
-    ledger_must_open(&ledger);
-    for (unsigned i = 0; i < 60; i++) {
-        ledger_append(&ledger, 10);
-        ledger_commit(&ledger);
-    }
-    ledger_close(&ledger);
+    ledger_make(&ledger, 60);
 }
 
 static void take_snapshot(uint64_t seq, uint64_t lineage)
 {
-    struct snapshots *snapshots;
-    struct snapshot_info info;
-    cr_assert_eq(snapshots_open(&snapshots, directory, &info, &errmsg), 0, "%s", errmsg.text);
-    info = (struct snapshot_info){.seq = seq, .lineage = lineage, .epoch = 1};
-    cr_assert_eq(snapshot_begin(snapshots, &info), 0);
-    cr_assert_eq(snapshot_write(snapshots, SNAPSHOT_GLOBALS, SPAN_LITERAL("globals")), 0);
-    snapshot_finish(snapshots);
-    enum snapshot_state state;
-    while ((state = snapshot_poll(snapshots, &info, &errmsg)) == SNAPSHOT_PUBLISHING)
-        nanosleep(&(struct timespec){.tv_nsec = 500000}, NULL);
-    cr_assert_eq(state, SNAPSHOT_PUBLISHED);
-    snapshots_close(snapshots);
+    snapshot_make_of(directory, lineage, seq, 1);
 }
 
 static void remove_segments(unsigned through)

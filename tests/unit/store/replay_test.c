@@ -70,12 +70,7 @@ TestSuite(store_replay, .init = setup, .fini = teardown, .timeout = 60);
 /* Records 1 to 201, of which 1 is the OPEN. */
 static void make_journal(void)
 {
-    ledger_must_open(&ledger);
-    for (unsigned i = 0; i < 20; i++) {
-        ledger_append(&ledger, 10);
-        ledger_commit(&ledger);
-    }
-    ledger_close(&ledger);
+    ledger_make(&ledger, 20);
 }
 
 static void take_snapshot(uint64_t seq)
