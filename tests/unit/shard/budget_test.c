@@ -382,6 +382,7 @@ Test(budget, the_next_pioneer_comes_when_it_is_time_and_nothing_else_happens)
     fixture_pass(f, 50);
     answer_two(f, "2", text); /* by its own clock, and blocked again, for 100 ms */
     cr_expect_null(CALL("t/a", "2"));
+    cr_expect_leq(shard_wake_at(f->shard), f->clock.mono_ms + 50, "not by its own clock only");
     fixture_pass(f, 50);
     answer_two(f, "2", text);
     cr_expect_not_null(CALL("t/b", "2"), "it led, 100 ms after the first");

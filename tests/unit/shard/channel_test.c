@@ -242,6 +242,31 @@ Test(channel, a_full_receiver_takes_nothing_and_asks_again_when_there_is_room)
     cr_expect_eq(fixture_metrics(shards[0]).parcels_waiting, 0);
 }
 
+/* With no call out, what it waits for may be in them: then they may come up to half above the
+ * budget, and no further. */
+Test(channel, a_full_receiver_in_which_nothing_is_out_takes_more)
+{
+    carry_all();
+    struct fixture *f = shards[1];
+    for (int i = 0; i < 100; i++) fixture_send(f, "t/a", ids[1], "takes room");
+    size_t used = fixture_metrics(f).memory_bytes;
+    f->config.memory_max = used - used / 4; /* as above: more than a quarter over it */
+    fixture_configure(f);
+    fixture_fail(f, CALL("t/a", ids[1]), OUTCOME_UNREACHABLE, "down");
+    cr_assert_null(CALL("t/a", ids[1]));
+    send_across(1, "parcel");
+    carry_all();
+    cr_expect_eq(fixture_metrics(f).parcels_received, 1);
+    for (int i = 0; i < 200; i++) send_across(1, "parcel");
+    carry_all();
+    cr_expect_gt(fixture_metrics(shards[0]).parcels_waiting, 0);
+    cr_expect_leq(fixture_metrics(f).memory_bytes, f->config.memory_max / 2 * 3);
+    f->config.memory_max = 100 * used;
+    fixture_configure(f);
+    carry_all();
+    cr_expect_eq(fixture_metrics(f).parcels_received, 201);
+}
+
 /* Both are over their budgets with mail whose results go to the other one. */
 Test(channel, two_full_shards_take_each_others_parcels)
 {
