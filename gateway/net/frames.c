@@ -94,8 +94,9 @@ static void count(struct frames *frames)
         frames->last_stream = stream_of(frames);
         frames->begun++;
     }
-    if (type == TYPE_HEADERS || type == TYPE_CONTINUATION)
-        frames->in_headers = (frames->head[4] & FLAG_END_HEADERS) == 0;
+    if (type != TYPE_HEADERS && type != TYPE_CONTINUATION) return;
+    frames->in_headers = (frames->head[4] & FLAG_END_HEADERS) == 0;
+    if (!frames->in_headers) frames->hpack = (struct hpack){0}; /* for the next block */
 }
 
 /* The next bytes of the payload; what of them belongs to a header block is between the pad length
@@ -108,7 +109,6 @@ static void read_payload(struct frames *frames, struct span bytes)
     bool padded = is_first && (flags & FLAG_PADDED) != 0;
     size_t lead = (size_t)padded + (is_first && (flags & FLAG_PRIORITY) != 0 ? PRIORITY_SIZE : 0);
     size_t from = payload_size(frames) - frames->payload_left;
-    if (is_first && from == 0) frames->hpack = (struct hpack){0};
     if (from == 0) frames->pad = padded ? bytes.at[0] : 0;
     size_t end = payload_size(frames) > frames->pad ? payload_size(frames) - frames->pad : 0;
     size_t skip = from < lead ? lead - from : 0;

@@ -167,3 +167,13 @@ Test(frames, counts_the_fields_of_a_continued_block)
     frame(HEADERS, END_HEADERS, 3, 0x82, 1, 1000);
     cr_assert_eq(frames.fields_max, 2, "each block for itself");
 }
+
+Test(frames, a_block_that_begins_with_nothing_is_for_itself_too)
+{
+    preface();
+    for (uint32_t stream = 1; stream < 201; stream += 2) {
+        frame(HEADERS, 0, stream, 0, 0, 1000);
+        frame(CONTINUATION, END_HEADERS, stream, 0x82, 10, 1000);
+    }
+    cr_assert_eq(frames.fields_max, 10);
+}
