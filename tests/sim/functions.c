@@ -89,8 +89,8 @@ static void note_identity(struct world *world, const struct host *host,
     size_t count = invocation->request.message_count;
     MUST(count <= sizeof notes / sizeof notes[0]);
     for (size_t i = 0; i < count; i++) notes[i] = note_of(&invocation->request.messages[i]);
-    history_called(&world->history, invocation->invocation_id.at, invocation->invocation_id.size,
-                   notes, (uint32_t)count);
+    history_called(&world->history, host->number, invocation->invocation_id.at,
+                   invocation->invocation_id.size, notes, (uint32_t)count);
     history_handed(&world->history, host->number, host->life, invocation->flight);
 }
 

@@ -107,6 +107,8 @@ struct seen_record {
 /* A call as a function remembers it. */
 struct called {
     uint32_t first, count; /* in called_notes */
+    struct moment at;
+    bool is_void; /* its id may be given again, to others */
 };
 
 /* Ids and what they mean. */
@@ -174,8 +176,11 @@ void history_log_shown(struct history *history, uint32_t address, const void *lo
                        uint32_t shard);
 
 /* identity.c: part of the oracle */
-void history_called(struct history *history, const void *id, size_t size, const uint32_t *notes,
-                    uint32_t count);
+void history_called(struct history *history, uint32_t shard, const void *id, size_t size,
+                    const uint32_t *notes, uint32_t count);
+/* A shard is in the epoch of a former life once more, since its machine had lied: the calls of that
+ * life, which were made after `since`, are void. */
+void history_epoch_again(struct history *history, uint32_t shard, uint64_t since);
 void history_named(struct history *history, uint32_t note, const void *id, size_t size);
 void history_handed(struct history *history, uint32_t shard, uint64_t life, uint64_t handle);
 

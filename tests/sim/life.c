@@ -32,7 +32,10 @@ static bool recover(struct world *world, struct host *host)
     if (error != 0 && !*lied_to) fprintf(stderr, "recovery: %s\n", errmsg.text);
     HOLDS(12, error == 0 || (*lied_to && errmsg.text[0] != 0));
     world->over = world->over || error != 0;
-    return error == 0;
+    if (error != 0) return false;
+    HOLDS(2, !host->store.epoch_again || *lied_to);
+    if (host->store.epoch_again) history_epoch_again(&world->history, host->number, host->since);
+    return true;
 }
 
 void host_start(struct world *world, struct host *host)
@@ -41,6 +44,7 @@ void host_start(struct world *world, struct host *host)
     if (world->over || !recover(world, host)) return;
     host->told = host->store.ledger.durable;
     host->life = ++world->life_count;
+    host->since = world->history.now;
     host->mono_ms = 0;
     host->stopped_until_ms = 0;
     blame_recovered(world, host, shard_seq(host->shard) - 1); /* the last one is of this life */

@@ -78,6 +78,7 @@ static int recover_disk(struct store *store, uint64_t lineage, struct shard **sh
     MUST(shard_open(shard) == 0);
     MUST(shard_place(*shard, ledger->shard, ledger->shard_count == 0 ? 1 : ledger->shard_count) ==
          0);
+    uint64_t durable = ledger->durable;
     int error = store_disk_recover(store->disk, *shard, lineage, errmsg);
     if (error == 0) {
         uint64_t first_seq;
@@ -91,6 +92,7 @@ static int recover_disk(struct store *store, uint64_t lineage, struct shard **sh
         return error;
     }
     HOLDS(5, ledger->count == shard_seq(*shard));
+    store->epoch_again = ledger->count <= durable; /* the last record is what has opened it */
     ledger->durable = ledger->count;
     return 0;
 }

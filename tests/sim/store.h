@@ -15,6 +15,7 @@ struct store_disk;
 struct store {
     struct ledger ledger;
     struct store_disk *disk; /* NULL: the ledger alone */
+    bool epoch_again; /* at the last recovery: what said that its epoch was taken had not lasted */
 };
 
 struct store_options {

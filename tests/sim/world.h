@@ -53,6 +53,7 @@ struct host {
     bool may_be_killed;
     uint64_t told;            /* to the shard: what is durable */
     uint64_t life;            /* which of the world's */
+    uint64_t since;           /* order of the event that it began after */
     int64_t mono_ms;          /* of its last step; 0: none in this life */
     int64_t stopped_until_ms; /* its process stands still; 0: it runs */
     struct promise promises[ENDPOINTS_MAX];
