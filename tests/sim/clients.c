@@ -21,7 +21,7 @@ static void note_try(struct world *world, struct note *note, const struct host *
     }
     if (note->gone) note->due_ms = INT64_MAX;
     note->gone = false;
-    note->sent_late = world->calm;
+    note->sent_late = world->late;
     int64_t due_ms = shard_time_ms(host->shard) + note->delay_ms;
     if (note->delayed && (note->tries == 0 || due_ms < note->due_ms)) note->due_ms = due_ms;
     note->tries++;

@@ -117,6 +117,13 @@ static void check_message(struct world *world, const struct function_message *me
         HOLDS(9, shard_time_ms(sender->shard) >= note->due_ms);
 }
 
+/* Most answer at once; some take their time, and meanwhile others go on. */
+static int64_t stays_out_ms(struct world *world)
+{
+    if (!world->late || !world->swarm.slow_functions || chance(world, 60)) return 0;
+    return pick(world, chance(world, 10) ? 20000 : 400);
+}
+
 void function_called(struct world *world, struct host *host,
                      const struct shard_invocation *invocation)
 {
@@ -128,10 +135,13 @@ void function_called(struct world *world, struct host *host,
     note_identity(world, host, invocation);
     note_shown(world, host, invocation, address);
     MUST(world->call_count < CALLS_MAX);
+    int64_t out_ms = stays_out_ms(world);
+    world->out_ms += out_ms;
     struct call call = {.invocation = invocation,
                         .host = host->number,
                         .address = address,
                         .sent_ms = shard_time_ms(host->shard),
+                        .answer_at_ms = world->now_ms + out_ms,
                         .scribble_floor = history_scribble_floor(&world->history, address),
                         .endpoint = invocation->endpoint,
                         .config = host->configs,

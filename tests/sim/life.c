@@ -76,6 +76,7 @@ static void kill_host(struct world *world, struct host *host, bool power_cut)
 {
     struct ledger *ledger = &host->store.ledger;
     uint64_t unsure = ledger->count - ledger->durable;
+    MUST(!world->late);
     if (host->stopped_until_ms != 0) host_go_on(world, host); /* to its end */
     shard_close(host->shard);
     host->shard = NULL;

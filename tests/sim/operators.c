@@ -122,6 +122,16 @@ void consumer_pulls(struct world *world)
     world_ask(world, host, &event, WAIT_EGRESS, (uint32_t)after);
 }
 
+void consumer_acks(struct world *world)
+{
+    struct host *host = host_of_id(world, EGRESS_NAME);
+    world->egress_acked = world->history.egress_count;
+    if (world->egress_acked == 0 || !host_runs(host)) return;
+    struct shard_event ack = {.kind = EVENT_PULL_ACK,
+                              .pull = {.egress = EGRESS_NAME, .after = world->egress_acked}};
+    world_ask(world, host, &ack, WAIT_OTHER, 0);
+}
+
 void consumer_pops(struct world *world)
 {
     struct host *host = host_of_id(world, TOPIC_LANE);

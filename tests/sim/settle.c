@@ -1,105 +1,9 @@
-/* The two phases of a life: one in which anything may happen, one in which all must settle. */
+/* The last phase of a life: nothing fails any more, and all must settle. */
 #include "world.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
-/* ---- Safety ---- */
-
-static struct host *any_host(struct world *world)
-{
-    return &world->hosts[pick(world, world->host_count)];
-}
-
-static void jump(struct world *world)
-{
-    struct host *host = any_host(world);
-    if (!has(world, FAULT_JUMPS) || !chance(world, 30)) return;
-    host->wall_skew_ms += (int64_t)pick(world, 200000) - 100000;
-    if (chance(world, 15)) host->wall_skew_ms += 90000000;
-    world->faults++;
-}
-
-static void let_time_pass(struct world *world)
-{
-    int64_t at_ms = world_wake_at(world), wait_ms = at_ms - world->now_ms;
-    if (chance(world, 50) || at_ms == INT64_MAX || wait_ms > 20000) wait_ms = pick(world, 400);
-    world_pass(world, wait_ms < 0 ? 0 : wait_ms);
-}
-
-/* A second process is started by mistake. */
-static void intrude(struct world *world, struct host *host)
-{
-    world->disk_fails = false;
-    store_disk_intrude(host->store.disk);
-    world->intrusions++;
-    world->disk_fails = true;
-}
-
-static void act_rarely(struct world *world)
-{
-    struct host *host = any_host(world);
-    switch (pick(world, 9)) {
-    case 0:
-        if (has(world, FAULT_OPERATORS)) operator_acts(world);
-        return;
-    case 1: jump(world); return;
-    case 2:
-        if (host_runs(host) && (has(world, FAULT_RELOADS) || has(world, FAULT_BUDGETS)))
-            world_configure(world, host);
-        return;
-    case 3:
-        if (has(world, FAULT_RESTORES) && chance(world, 20)) savepoint_restore(world);
-        return;
-    case 4:
-        if (has(world, FAULT_CRASHES) && host->shard != NULL && chance(world, 30))
-            host_crash(world, host);
-        return;
-    case 5:
-        if (host->shard != NULL && host->store.disk != NULL &&
-            chance(world, host_runs(host) ? 5 : 50))
-            intrude(world, host);
-        return;
-    case 6:
-        if (has(world, FAULT_STOPS) && host_runs(host) && chance(world, 60)) host_stop(world, host);
-        if (host->stopped_until_ms != 0 && host->store.disk != NULL && chance(world, 30))
-            intrude(world, host);
-        return;
-    case 7:
-        if (has(world, FAULT_OUTAGES) && chance(world, 20)) {
-            world->outage_until_ms[pick(world, ENDPOINTS_MAX)] = world->now_ms + pick(world, 30000);
-            world->faults++;
-        }
-        return;
-    default: consumer_pops(world);
-    }
-}
-
-void world_act(struct world *world)
-{
-    uint32_t what = pick(world, 100), commits = world->swarm.has[FAULT_LAZY_DISK] ? 40 : 90;
-    if (what < 25) {
-        client_acts(world);
-    } else if (what < 50) {
-        if (world->call_count > 0) function_answers(world, pick(world, world->call_count));
-    } else if (what < 60) {
-        if (chance(world, commits)) host_commit(world, any_host(world));
-    } else if (what < 75) {
-        for (uint32_t n = 1 + pick(world, 4); n > 0 && network_deliver(world);) n--;
-    } else if (what < 85) {
-        let_time_pass(world);
-    } else if (what < 88) {
-        consumer_pulls(world);
-    } else if (what < 93) {
-        if (has(world, FAULT_SAVEPOINTS)) savepoint_acts(world);
-    } else {
-        act_rarely(world);
-    }
-}
-
-/* ---- Liveness ---- */
-
-enum { SIGNALS_MAX = 20000, STANDS_MS = 15000 };
+enum { TURNS_MAX = 20000, STANDS_MS = 15000 };
 
 static bool is_settled(struct world *world)
 {
@@ -205,35 +109,80 @@ static void give_memory(struct world *world)
     for (uint32_t i = 0; i < world->host_count; i++) world_configure(world, &world->hosts[i]);
 }
 
-static void turn(struct world *world)
+/* False: all calls that are out stay out for now. */
+static bool answer_one(struct world *world)
 {
-    if (world->cured) retry_all(world);
-    while (world->call_count > 0) function_answers(world, world->call_count - 1);
+    for (uint32_t i = world->call_count; i-- > 0;) {
+        if (world->calls[i].answer_at_ms > world->now_ms) continue;
+        function_answers(world, i);
+        return true;
+    }
+    return false;
+}
+
+/* Whoever can do something does it before time passes: functions that answer, the network, and
+ * those who take, by whom room comes. */
+static void exchange(struct world *world)
+{
+    for (uint32_t i = 0; answer_one(world); i++) HOLDS(11, i < TURNS_MAX);
     commit_all(world);
-    for (uint32_t i = 0; network_deliver(world); i++) HOLDS(11, i < SIGNALS_MAX);
-    if (world->swarm.room_bytes > 0) { /* room comes by those who take */
+    for (uint32_t i = 0; network_deliver(world); i++) HOLDS(11, i < TURNS_MAX);
+    if (world->swarm.room_bytes > 0) {
         consumer_pulls(world);
         consumer_pops(world);
+        consumer_acks(world);
         operator_reads_letters(world);
-        give_memory(world);
     }
     commit_all(world);
-    int64_t at_ms = world_wake_at(world), wait_ms = at_ms - world->now_ms;
-    /* Who sleeps says until when: nobody is woken by chance. */
-    world_pass(world, at_ms == INT64_MAX ? 500 : wait_ms);
+}
+
+static uint64_t taken(const struct world *world)
+{
+    return (uint64_t)world->history.egress_count + world->history.topic_count;
+}
+
+static bool is_answer_due(const struct world *world)
+{
+    for (uint32_t i = 0; i < world->call_count; i++)
+        if (world->calls[i].answer_at_ms <= world->now_ms) return true;
+    return false;
+}
+
+/* Who sleeps says until when: nobody is woken by chance. */
+static void sleep_until_next(struct world *world)
+{
+    int64_t at_ms = world_wake_at(world);
+    for (uint32_t i = 0; i < world->call_count; i++)
+        if (world->calls[i].answer_at_ms < at_ms) at_ms = world->calls[i].answer_at_ms;
+    world_pass(world, at_ms == INT64_MAX ? 500 : at_ms - world->now_ms);
+}
+
+static void turn(struct world *world)
+{
+    uint64_t before;
+    if (world->cured) retry_all(world);
+    for (uint32_t rounds = 0; rounds == 0 || taken(world) != before || is_answer_due(world);
+         rounds++) {
+        HOLDS(11, rounds < TURNS_MAX);
+        before = taken(world);
+        exchange(world);
+    }
+    if (world->swarm.room_bytes > 0) give_memory(world);
+    commit_all(world);
+    sleep_until_next(world);
 }
 
 static void take_all_records(struct world *world)
 {
     uint64_t before;
     do {
-        before = world->history.egress_count + world->history.topic_count;
+        before = taken(world);
         for (int i = 0; i < 5; i++) {
             consumer_pulls(world);
             consumer_pops(world);
             commit_all(world);
         }
-    } while (before != world->history.egress_count + world->history.topic_count);
+    } while (before != taken(world));
 }
 
 static void read_all(struct world *world)
@@ -272,6 +221,7 @@ static void calm_down(struct world *world)
     commit_all(world);
     if (world->over) return;
     for (uint32_t i = 0; i < world->host_count; i++) world_configure(world, &world->hosts[i]);
+    world->late = true;
     for (uint32_t i = 1; i < history->notes_count && !history->may_forget; i++) {
         const struct note *note = &history->notes[i];
         if (note->origin == 0 && note->is_keyed && !note->refused && note->acked.order == 0)
@@ -279,12 +229,14 @@ static void calm_down(struct world *world)
     }
 }
 
+/* Calls that stay out may do so one after the other: that time is theirs. */
 static void settle_by(struct world *world, bool (*is_done)(struct world *world))
 {
     int64_t until_ms = world->now_ms + SETTLE_MS;
     for (uint32_t turns = 0; !is_done(world); turns++) {
-        if (world->now_ms >= until_ms || turns >= 20000) print_unsettled(world);
-        HOLDS(11, world->now_ms < until_ms && turns < 20000);
+        bool in_time = world->now_ms < until_ms + world->out_ms && turns < TURNS_MAX;
+        if (!in_time) print_unsettled(world);
+        HOLDS(11, in_time);
         turn(world);
     }
 }

@@ -92,6 +92,7 @@ void swarm_draw(struct swarm *swarm, uint64_t seed, const struct swarm_limits *l
     swarm->store = of(&prng, 100) < 30 ? STORE_DISK : STORE_MEMORY;
     draw_more(swarm, &prng);
     if (of(&prng, 100) < 6 || limits->small_budgets) make_small(swarm, &prng);
+    swarm->slow_functions = of(&prng, 100) < 25;
     obey(swarm, limits);
     agree(swarm);
 }

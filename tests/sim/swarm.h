@@ -49,11 +49,12 @@ struct swarm {
     bool together; /* shards are threads: they die together, and channels are reliable */
     uint32_t crash_per_mille, fail_percent, snapshot_percent, commit_percent;
     bool snapshot_always, batch_one;
-    bool plain;        /* no keys, no calls, no state that expires: no shard wakes for nothing */
-    bool own_disks;    /* each shard is a machine of its own */
-    bool back_at_end;  /* to the last savepoint, before all settles */
-    bool cured_late;   /* poison stays until all has settled that can */
-    int64_t window_ms; /* of idempotency keys; 0: for ever */
+    bool plain;          /* no keys, no calls, no state that expires: no shard wakes for nothing */
+    bool own_disks;      /* each shard is a machine of its own */
+    bool back_at_end;    /* to the last savepoint, before all settles */
+    bool slow_functions; /* some calls stay out in the final phase */
+    bool cured_late;     /* poison stays until all has settled that can */
+    int64_t window_ms;   /* of idempotency keys; 0: for ever */
     uint32_t segment_size; /* of a journal on disk */
     enum store_kind store;
     /* Of memory, to the end and for all: room beyond an empty shard; 0: no budget that stays. Work

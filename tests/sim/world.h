@@ -66,7 +66,8 @@ struct call {
     uint32_t host;
     uint32_t address;
     int64_t sent_ms;
-    uint32_t scribble_floor;   /* the newest acknowledged write when it was sent */
+    int64_t answer_at_ms;    /* in the final phase: it stays out until then, by the world's time */
+    uint32_t scribble_floor; /* the newest acknowledged write when it was sent */
     uint32_t endpoint, config; /* of its host when it was sent */
     uint32_t message_count;
     uint64_t order;
@@ -129,6 +130,7 @@ struct world {
     uint32_t host_count;
     int64_t now_ms;
     bool calm; /* the final phase */
+    bool late; /* … and nobody is killed any more: what is sent now is owed */
     char ids[ADDRESSES_MAX][1025];
     uint32_t id_count;
     struct call calls[CALLS_MAX];
@@ -157,7 +159,8 @@ struct world {
     uint64_t trace;
     struct machine machines[SHARDS_SIMULATED_MAX]; /* of each shard, or the first of all */
     bool disk_fails;                               /* it may, just now */
-    bool over; /* what a disk had not done was found out: nothing is owed any more */
+    int64_t out_ms; /* for so long calls stay out in the final phase, one after the other */
+    bool over;      /* what a disk had not done was found out: nothing is owed any more */
 };
 
 static inline bool host_runs(const struct host *host)
@@ -264,6 +267,8 @@ void operator_acts(struct world *world);
 void scribbler_acts(struct world *world);
 void consumer_pulls(struct world *world);
 void consumer_pops(struct world *world);
+/* All that was pulled. */
+void consumer_acks(struct world *world);
 void operator_reads_letters(struct world *world);
 #define EGRESS_NAME SPAN_LITERAL("t/out")
 #define TOPIC_LANE SPAN_LITERAL("io.statefun.playground/egress/p")
@@ -277,8 +282,10 @@ struct span pair_value(const struct world *world, struct buffer *buffer, uint32_
                        uint32_t second);
 bool pair_of(struct span typed_value, struct pair *pair);
 
-/* settle.c */
+/* act.c */
 void world_act(struct world *world);
+
+/* settle.c */
 /* Faults stop: what was accepted settles within SETTLE_MS, and everything is read. */
 void world_settle(struct world *world);
 void world_judge(struct world *world);
