@@ -1,9 +1,10 @@
 /*
  * A closed-loop load generator: each connection sends its next request when the answer to the last
- * one is there. load --port P --verb call|send --connections N --keys K --seconds S [--count N]
- * [--first KEY] Prints one JSON object: requests, errors, seconds, latency percentiles in
- * microseconds. With --count it stops after so many requests, going through the keys in order (to
- * fill a gateway with keys).
+ * one is there. load --port P --verb call|send --connections N --keys K --seconds S [--count N
+ * [--stride N]] [--path /Counter/k%/add] Prints one JSON object: requests, errors, seconds, latency
+ * percentiles in microseconds. With --count it stops after so many requests, going through the keys
+ * in order, --stride keys at a time (to fill a gateway with keys). --path is for other servers than
+ * ours: its % is replaced by the number of the key.
  */
 #include "perf/http.h"
 
@@ -12,7 +13,7 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 
-enum { LATENCY_MAX_US = 4000000, EVENTS_MAX = 512 };
+enum { LATENCY_MAX_US = 4000000, EVENTS_MAX = 512, PATH_SIZE_MAX = 100 };
 
 struct options {
     uint16_t port;
@@ -21,6 +22,8 @@ struct options {
     uint64_t keys;
     double seconds;
     uint64_t count; /* 0: by time */
+    uint64_t stride;
+    const char *path; /* the number of the key stands for its % */
 };
 
 struct client {
@@ -39,7 +42,7 @@ struct load {
 
 static uint64_t next_key(struct load *load)
 {
-    if (load->options.count > 0) return load->started % load->options.keys;
+    if (load->options.count > 0) return load->started * load->options.stride % load->options.keys;
     load->random = load->random * 6364136223846793005u + 1442695040888963407u;
     return (load->random >> 33) % load->options.keys;
 }
@@ -52,10 +55,11 @@ static bool may_start(const struct load *load, int64_t now)
 static void start(struct load *load, struct client *client, int64_t now)
 {
     char text[256];
+    const char *path = load->options.path, *mark = strchr(path, '%');
     int size = snprintf(text, sizeof text,
-                        "POST /v1/%s/bench/counter/k%llu HTTP/1.1\r\nhost: localhost\r\n"
+                        "POST %.*s%llu%s HTTP/1.1\r\nhost: localhost\r\n"
                         "content-type: text/plain\r\ncontent-length: 1\r\n\r\n1",
-                        load->options.verb, (unsigned long long)next_key(load));
+                        (int)(mark - path), path, (unsigned long long)next_key(load), mark + 1);
     buffer_append(&client->pipe.out, span_of(text, (size_t)size));
     client->sent_us = now;
     load->started++;
@@ -141,10 +145,11 @@ static void run(struct load *load)
 static struct options parse(int argc, char **argv)
 {
     static const struct option names[] = {
-        {"port", 1, NULL, 'p'}, {"verb", 1, NULL, 'v'},    {"connections", 1, NULL, 'c'},
-        {"keys", 1, NULL, 'k'}, {"seconds", 1, NULL, 's'}, {"count", 1, NULL, 'n'},
-        {NULL, 0, NULL, 0}};
-    struct options options = {.verb = "call", .connections = 64, .keys = 10000, .seconds = 5};
+        {"port", 1, NULL, 'p'},   {"verb", 1, NULL, 'v'},    {"connections", 1, NULL, 'c'},
+        {"keys", 1, NULL, 'k'},   {"seconds", 1, NULL, 's'}, {"count", 1, NULL, 'n'},
+        {"stride", 1, NULL, 't'}, {"path", 1, NULL, 'a'},    {NULL, 0, NULL, 0}};
+    struct options options = {
+        .verb = "call", .connections = 64, .keys = 10000, .seconds = 5, .stride = 1};
     for (int name; (name = getopt_long(argc, argv, "", names, NULL)) != -1;) {
         switch (name) {
         case 'p': options.port = (uint16_t)atoi(optarg); break;
@@ -153,9 +158,15 @@ static struct options parse(int argc, char **argv)
         case 'k': options.keys = strtoull(optarg, NULL, 10); break;
         case 's': options.seconds = atof(optarg); break;
         case 'n': options.count = strtoull(optarg, NULL, 10); break;
+        case 't': options.stride = strtoull(optarg, NULL, 10); break;
+        case 'a': options.path = optarg; break;
         default: exit(2);
         }
     }
+    static char ours[64];
+    snprintf(ours, sizeof ours, "/v1/%s/bench/counter/k%%", options.verb);
+    if (options.path == NULL) options.path = ours;
+    if (strchr(options.path, '%') == NULL || strlen(options.path) > PATH_SIZE_MAX) exit(2);
     return options;
 }
 
