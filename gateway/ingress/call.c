@@ -33,8 +33,8 @@ static void replied(struct exchange *exchange, const struct shard_answer *answer
         http_problem(exchange->request, 500, "malformed-reply",
                      "The function's reply is not a TypedValue.", exchange->subject, 0);
     } else {
-        value_answer(exchange->request, (struct value){value.type_name, value.value}, &message,
-                     answer->message_id.size > 0 ? 1 : 0);
+        value_answer(exchange->request, (struct value){value.type_name, value.value, NULL},
+                     &message, answer->message_id.size > 0 ? 1 : 0);
     }
 }
 

@@ -59,7 +59,8 @@ void state_get_all_handle(struct ingress *ingress, struct http_request *request,
 static void answer_value(struct exchange *exchange, const struct shard_answer *answer)
 {
     struct http_header etag = {SPAN_LITERAL("etag"), etag_of(exchange->request, answer->number)};
-    value_answer(exchange->request, (struct value){answer->type_name, answer->body}, &etag, 1);
+    struct value value = {answer->type_name, answer->body, answer->loan};
+    value_answer(exchange->request, value, &etag, 1);
 }
 
 void state_get_handle(struct ingress *ingress, struct http_request *request,
@@ -72,6 +73,7 @@ void state_get_handle(struct ingress *ingress, struct http_request *request,
     struct exchange *exchange = exchange_make(ingress, request, target.subject);
     exchange->done = answer_value;
     event.query.address = target.address;
+    event.query.lend_to = waiter_of(&exchange->waiter);
     exchange_submit(exchange, &event);
 }
 

@@ -91,6 +91,7 @@ bool value_read(struct http_request *request, struct span subject, struct buffer
     struct span media_type = http_header(request, "content-type");
     if (!read_type(request, subject, media_type, &value->type_name)) return false;
     value->bytes = request->body;
+    value->loan = NULL;
     if (!span_equal(value->type_name, TYPE_STRING) ||
         !is_text(without_parameters(media_type), "text/plain"))
         return true;
@@ -134,6 +135,11 @@ struct span value_media_type(struct http_request *request, struct value *value)
     return span_of(media_type, size);
 }
 
+static void return_loan(void *context)
+{
+    shard_loan_return(context);
+}
+
 void value_answer(struct http_request *request, struct value value, const struct http_header *more,
                   size_t count)
 {
@@ -143,5 +149,10 @@ void value_answer(struct http_request *request, struct value value, const struct
     headers[0] = (struct http_header){SPAN_LITERAL("content-type"), media_type};
     headers[1] = (struct http_header){SPAN_LITERAL("holdfast-type"), value.type_name};
     for (size_t i = 0; i < count; i++) headers[2 + i] = more[i];
-    http_answer(request, 200, headers, 2 + count, value.bytes);
+    if (value.loan == NULL) {
+        http_answer(request, 200, headers, 2 + count, value.bytes);
+        return;
+    }
+    shard_loan_keep(value.loan);
+    http_answer_lent(request, 200, headers, 2 + count, value.bytes, return_loan, value.loan);
 }

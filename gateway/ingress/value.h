@@ -10,10 +10,12 @@
 
 #include "base/buffer.h"
 #include "net/server.h"
+#include "shard/event.h"
 
 struct value {
     struct span type_name;
     struct span bytes;
+    struct shard_loan *loan; /* of an answer's bytes; NULL: there is none */
 };
 
 /* The type of `request` and its body as the bytes of a value; `scratch` is kept until the value has

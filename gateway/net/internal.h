@@ -137,6 +137,9 @@ struct request {
     int64_t out_us;
     size_t held; /* bytes of the answer, until it is out */
     bool answered;
+    /* The body is not ours; NULL: it is, or has been given back. */
+    void (*lent_done)(void *context);
+    void *lent_context;
 };
 
 static inline struct request *request_of(const struct http_request *http)

@@ -38,6 +38,7 @@ static void request_disposed(void *memory)
 {
     struct request *request = memory;
     struct connection *connection = request->connection;
+    if (request->lent_done != NULL) request->lent_done(request->lent_context);
     if (connection == NULL) return;
     loop_touch(connection->listener->server->loop);
     list_remove(&request->link);
@@ -240,23 +241,27 @@ static void add_headers(h2o_req_t *req, const struct http_header *headers, size_
     }
 }
 
-static void send_answer(struct request *request, struct span body)
+static h2o_iovec_t body_copy(h2o_mem_pool_t *pool, struct span body)
+{
+    char *copy = h2o_mem_alloc_pool(pool, body.size);
+    memcpy(copy, body.at, body.size);
+    return h2o_iovec_init(copy, body.size);
+}
+
+static void send_answer(struct request *request, struct span body, bool lent)
 {
     static h2o_generator_t generator = {NULL, NULL};
     h2o_req_t *req = request->h2o;
     struct server *server = request->connection->listener->server;
     bool is_head = h2o_memis(req->input.method.base, req->input.method.len, H2O_STRLIT("HEAD"));
-    h2o_iovec_t copy = {NULL, 0};
+    h2o_iovec_t sent = {NULL, 0};
     if (server->draining) req->http1_is_persistent = 0;
     req->res.reason = status_reason(req->res.status);
     req->res.content_length = body.size;
-    if (body.size > 0 && !is_head) {
-        copy = h2o_iovec_init(h2o_mem_alloc_pool(&req->pool, body.size), body.size);
-        memcpy(copy.base, body.at, body.size);
-    }
+    if (body.size > 0 && !is_head) sent = lent ? iovec_of(body) : body_copy(&req->pool, body);
     server->answering = req;
     h2o_start_response(req, &generator);
-    h2o_send(req, &copy, copy.len > 0 ? 1 : 0, H2O_SEND_STATE_FINAL);
+    h2o_send(req, &sent, sent.len > 0 ? 1 : 0, H2O_SEND_STATE_FINAL);
     server->answering = NULL;
 }
 
@@ -288,8 +293,8 @@ static bool make_room(struct request *request, size_t size)
     return false;
 }
 
-void http_answer(struct http_request *http, int status, const struct http_header *headers,
-                 size_t count, struct span body)
+static void answer(struct http_request *http, int status, const struct http_header *headers,
+                   size_t count, struct span body, bool lent)
 {
     struct request *request = request_of(http);
     CHECK(!request->answered);
@@ -298,7 +303,22 @@ void http_answer(struct http_request *http, int status, const struct http_header
     request->http.gone = NULL;
     request->h2o->res.status = status;
     add_headers(request->h2o, headers, count);
-    send_answer(request, body);
+    send_answer(request, body, lent);
+}
+
+void http_answer(struct http_request *http, int status, const struct http_header *headers,
+                 size_t count, struct span body)
+{
+    answer(http, status, headers, count, body, false);
+}
+
+void http_answer_lent(struct http_request *http, int status, const struct http_header *headers,
+                      size_t count, struct span body, void (*done)(void *context), void *context)
+{
+    struct request *request = request_of(http);
+    request->lent_done = done; /* when h2o disposes of the request, whatever has been answered */
+    request->lent_context = context;
+    answer(http, status, headers, count, body, true);
 }
 
 void request_abandon(struct request *request)
@@ -307,7 +327,7 @@ void request_abandon(struct request *request)
     tell_gone(request);
     request->h2o->http1_is_persistent = 0;
     request->h2o->res.status = 499;
-    send_answer(request, SPAN_EMPTY);
+    send_answer(request, SPAN_EMPTY, false);
 }
 
 void request_dismiss(struct request *request)

@@ -83,6 +83,10 @@ void *http_alloc(struct http_request *request, size_t size);
  * afterwards. */
 void http_answer(struct http_request *request, int status, const struct http_header *headers,
                  size_t count, struct span body);
+/* The same without a copy of the body, for large ones: it stays as it is until `done` is called,
+   once, when it has gone out or nobody wants it any more. That may be within this call. */
+void http_answer_lent(struct http_request *request, int status, const struct http_header *headers,
+                      size_t count, struct span body, void (*done)(void *context), void *context);
 /* application/problem+json (RFC 9457):
    {"type":"about:blank","title":…,"status":…,"code":code,"detail":detail,…}. `address` may be
    empty; retry_after_s 0: no header. */

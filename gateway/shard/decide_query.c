@@ -12,7 +12,8 @@ struct found {
     uint64_t number;
     uint32_t type_name;
     struct buffer next;
-    struct span body; /* in the image; else it is in scratch */
+    struct span body;  /* in the image; else it is in scratch */
+    struct cell *cell; /* that it is in */
 };
 
 static void member_number(struct buffer *out, const char *name, uint64_t value)
@@ -42,7 +43,7 @@ static bool is_visible(const struct shard *shard, const struct cell *cell,
     return !value_expired(function, cell, value, shard->overlay.now_ms);
 }
 
-static const struct cell *find_cell(const struct shard *shard, const struct event_query *query)
+static struct cell *find_cell(const struct shard *shard, const struct event_query *query)
 {
     uint32_t type = dictionary_find(&shard->image, query->address.type);
     return type == 0 || query->address.id.size == 0
@@ -61,7 +62,7 @@ static uint64_t last_change(const struct shard *shard, const struct event_query 
 
 static void query_state(struct shard *shard, const struct event_query *query, struct found *found)
 {
-    const struct cell *cell = find_cell(shard, query);
+    struct cell *cell = find_cell(shard, query);
     uint32_t name = dictionary_find(&shard->image, query->name);
     const struct value *value = cell == NULL || name == 0 ? NULL : cell_find_value(cell, name);
     found->seq = last_change(shard, query, cell);
@@ -73,6 +74,7 @@ static void query_state(struct shard *shard, const struct event_query *query, st
     found->number = value->version;
     found->type_name = value->type_name;
     found->body = cell_value(cell, value);
+    found->cell = cell;
 }
 
 static void write_cell_rows(struct shard *shard, const struct cell *cell)
@@ -341,9 +343,9 @@ static void run(struct shard *shard, const struct event_query *query, struct fou
     }
 }
 
-/* What is durable already is not kept until it is: a large value is copied once less. */
+/* What is durable already is not kept until it is. */
 static void show(struct shard *shard, waiter_t waiter, const struct found *found, struct span body,
-                 struct shard_update *update)
+                 struct shard_loan *loan, struct shard_update *update)
 {
     answer_now(update, &(struct shard_answer){
                            .waiter = waiter,
@@ -353,23 +355,34 @@ static void show(struct shard *shard, waiter_t waiter, const struct found *found
                                             ? SPAN_EMPTY
                                             : dictionary_name(&shard->image, found->type_name),
                            .body = body,
-                           .next = buffer_span(&found->next)});
+                           .next = buffer_span(&found->next),
+                           .loan = loan});
 }
 
 static void show_later(struct shard *shard, waiter_t waiter, const struct found *found,
-                       struct span body, struct shard_update *update)
+                       struct span body, struct shard_loan *loan, struct shard_update *update)
 {
     struct wait *wait = wait_new(shard, waiter);
+    if (loan != NULL) body = SPAN_EMPTY;
     if (wait == NULL ||
         wait_set_bytes(shard, wait, body, buffer_span(&found->next), SPAN_EMPTY) != 0) {
         if (wait != NULL) wait_free(shard, wait);
         answer_text(update, waiter, ANSWER_FULL, "out of memory");
         return;
     }
+    if (loan != NULL) shard_loan_keep(loan);
+    wait->loan = loan;
     wait->kind = found->kind;
     wait->number = found->number;
     wait->type_name = found->type_name;
     wait_gate(shard, wait, found->seq, update);
+}
+
+static struct shard_loan *lend(struct shard *shard, const struct shard_event *event,
+                               const struct found *found)
+{
+    bool may_keep = event->waiter != 0 && event->query.lend_to == event->waiter;
+    return may_keep && found->cell != NULL ? loan_of(shard, found->cell, found->body) : NULL;
 }
 
 void decide_query(struct shard *shard, const struct shard_event *event, struct shard_update *update)
@@ -381,11 +394,13 @@ void decide_query(struct shard *shard, const struct shard_event *event, struct s
     buffer_clear(&shard->scratch);
     run(shard, &query, &found);
     struct span body = found.body.at != NULL ? found.body : buffer_span(&shard->scratch);
+    struct shard_loan *loan = lend(shard, event, &found);
     if (shard->scratch.failed || found.next.failed)
         answer_text(update, event->waiter, ANSWER_FULL, "out of memory");
     else if (found.seq <= shard->overlay.durable_seq)
-        show(shard, event->waiter, &found, body, update);
+        show(shard, event->waiter, &found, body, loan, update);
     else
-        show_later(shard, event->waiter, &found, body, update);
+        show_later(shard, event->waiter, &found, body, loan, update);
+    if (loan != NULL) shard_loan_return(loan);
     buffer_close(&found.next);
 }

@@ -129,6 +129,9 @@ struct event_query {
     struct span name;
     struct span after;
     uint32_t limit;
+    /* STATE: the event's waiter, when it can keep a large value without a copy (see shard_loan).
+       Whoever passes the event on to another thread waits there itself, and is given a copy. */
+    waiter_t lend_to;
 };
 
 enum operator_verb { VERB_RETRY, VERB_SKIP, VERB_DEAD_LETTER, VERB_PURGE };
@@ -227,6 +230,27 @@ enum answer_kind {
 };
 
 /*
+ * The body of an answer that stays where it is, in the memory of the shard, while somebody holds it
+ * there: of one thread, that of the shard. Who wants it beyond the call that tells the answer keeps
+ * it, and returns it once. When the shard is closed the bytes go, whoever holds them.
+ */
+struct shard_loan {
+    struct span bytes;
+    uint32_t holders;
+    void (*ended)(struct shard_loan *loan); /* the shard's */
+};
+
+static inline void shard_loan_keep(struct shard_loan *loan)
+{
+    loan->holders++;
+}
+
+static inline void shard_loan_return(struct shard_loan *loan)
+{
+    if (--loan->holders == 0) loan->ended(loan);
+}
+
+/*
  * Rows are JSON, one object per line, except:
  *   pulls: repeated { varint cursor, string raw TypedValue }  (base/reader.h encodings).
  *   QUERY_STATES and QUERY_EXPORT: repeated { string function type, string id, string state name,
@@ -242,6 +266,7 @@ struct shard_answer {
     struct span text;
     struct span body;
     struct span next;
+    struct shard_loan *loan; /* of `body`; NULL: it is copied */
 };
 
 /* ---- Invocations ---- */

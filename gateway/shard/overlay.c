@@ -11,6 +11,7 @@ int overlay_init(struct overlay *overlay)
     list_init(&overlay->gates);
     list_init(&overlay->lane_waits);
     table_init(&overlay->write_waits);
+    list_init(&overlay->loans);
     return 0;
 }
 
@@ -31,9 +32,9 @@ void overlay_close(struct overlay *overlay, struct image *image)
         next = table_next(&overlay->waits, node);
         struct wait *wait = CONTAINER_OF(node, struct wait, node);
         list_remove(&wait->link);
-        free(wait->bytes);
-        free(wait);
+        wait_drop(wait);
     }
+    loans_close(overlay);
     table_close(&overlay->waits, &image->memory);
     table_close(&overlay->write_waits, &image->memory);
     for (uint32_t i = 0; i < overlay->flight_count; i++) free_flight(overlay->flights[i], image);

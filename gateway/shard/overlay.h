@@ -104,9 +104,10 @@ struct wait {
     uint32_t body_size;
     uint32_t next_size;
     uint32_t text_size;
-    uint8_t *bytes;      /* body, next, text */
-    bool gated;          /* in overlay.gates */
-    struct entry *entry; /* whose answer it is; stays while it is gated */
+    uint8_t *bytes;          /* body, next, text */
+    struct shard_loan *loan; /* of the body, which is then not in `bytes` */
+    bool gated;              /* in overlay.gates */
+    struct entry *entry;     /* whose answer it is; stays while it is gated */
     /* WAIT_LANE */
     uint64_t after;
     uint32_t max;
@@ -158,6 +159,7 @@ struct overlay {
     struct list lane_waits;
     struct table write_waits;
     uint64_t wait_count;
+    struct list loans; /* values that are lent: see loan.c */
     uint64_t durable_seq;
     struct peer *peers; /* by number of the shard; ours is not used */
     uint32_t peer_count;
@@ -239,6 +241,12 @@ void flight_settle(struct shard *shard, struct flight *flight);
 /* The same for a BLOCKED one that is to be a pioneer (budget.h). */
 void flight_lead(struct shard *shard, struct flight *flight);
 
+/* ---- loan.c ---- */
+/* Of a value in a cell, with the caller as its holder. NULL: it is to be copied. */
+struct shard_loan *loan_of(struct shard *shard, struct cell *cell, struct span bytes);
+/* Takes back what is still lent. */
+void loans_close(struct overlay *overlay);
+
 /* ---- wait.c ---- */
 /* NULL: no memory. Waiter 0 gives a wait that nobody sees. */
 struct wait *wait_new(struct shard *shard, waiter_t waiter);
@@ -255,6 +263,8 @@ int wait_set_bytes(struct shard *shard, struct wait *wait, struct span body, str
 void wait_gate(struct shard *shard, struct wait *wait, uint64_t seq, struct shard_update *update);
 void wait_forget(struct shard *shard, waiter_t waiter);
 void wait_free(struct shard *shard, struct wait *wait);
+/* Its memory alone. */
+void wait_drop(struct wait *wait);
 void waits_release(struct shard *shard, struct shard_update *update);
 /* ERROR_MEMORY: it was not taken. */
 int signal_now(struct shard_update *update, const struct shard_signal *signal) MUST_USE;

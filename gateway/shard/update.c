@@ -9,8 +9,15 @@ void shard_update_init(struct shard_update *update)
     *update = (struct shard_update){0};
 }
 
+static void return_loans(struct shard_update *update)
+{
+    for (size_t i = 0; i < update->answer_count; i++)
+        if (update->answers[i].loan != NULL) shard_loan_return(update->answers[i].loan);
+}
+
 void shard_update_close(struct shard_update *update)
 {
+    return_loans(update);
     buffer_close(&update->records);
     buffer_close(&update->bytes);
     free(update->invocations);
@@ -21,6 +28,7 @@ void shard_update_close(struct shard_update *update)
 
 void shard_update_clear(struct shard_update *update)
 {
+    return_loans(update);
     reuse_buffer(&update->records);
     reuse_buffer(&update->bytes);
     update->first_seq = 0;
@@ -65,9 +73,10 @@ void answer_now(struct shard_update *update, const struct shard_answer *answer)
     kept.message_id = keep(update, answer->message_id);
     kept.type_name = keep(update, answer->type_name);
     kept.text = keep(update, answer->text);
-    kept.body = keep(update, answer->body);
+    kept.body = answer->loan != NULL ? SPAN_EMPTY : keep(update, answer->body);
     kept.next = keep(update, answer->next);
     if (update->bytes.failed) return;
+    if (answer->loan != NULL) shard_loan_keep(answer->loan);
     update->answers[update->answer_count++] = kept;
 }
 
@@ -84,7 +93,7 @@ struct shard_answer shard_update_answer(const struct shard_update *update, size_
     answer.message_id = resolve(update, answer.message_id);
     answer.type_name = resolve(update, answer.type_name);
     answer.text = resolve(update, answer.text);
-    answer.body = resolve(update, answer.body);
+    answer.body = answer.loan != NULL ? answer.loan->bytes : resolve(update, answer.body);
     answer.next = resolve(update, answer.next);
     return answer;
 }

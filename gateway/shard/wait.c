@@ -38,6 +38,12 @@ void wait_free(struct shard *shard, struct wait *wait)
     }
     if (wait->entry != NULL) wait->entry->gated--;
     if (wait->gated) shard->overlay.gate_count--;
+    wait_drop(wait);
+}
+
+void wait_drop(struct wait *wait)
+{
+    if (wait->loan != NULL) shard_loan_return(wait->loan);
     free(wait->bytes);
     free(wait);
 }
@@ -117,6 +123,7 @@ static void answer_wait(struct shard *shard, const struct wait *wait, struct sha
     answer.message_id = buffer_span(&id);
     if (wait->type_name != 0) answer.type_name = dictionary_name(&shard->image, wait->type_name);
     answer.body = span_of(wait->bytes, wait->body_size);
+    answer.loan = wait->loan;
     answer.next =
         span_of(wait->bytes == NULL ? NULL : wait->bytes + wait->body_size, wait->next_size);
     answer.text =

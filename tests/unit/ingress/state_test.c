@@ -34,6 +34,52 @@ Test(state, gives_one_value_with_type_and_version)
     assert_saw("QUERY_STATE a/b/c name=user limit=0\n");
 }
 
+static uint8_t large[4 << 20];
+static struct shard_loan loan = {.holders = 1};
+static uint32_t holders_seen;
+
+static struct shard_answer lend(const struct shard_event *event, uint64_t number)
+{
+    (void)number;
+    cr_assert_eq(event->query.lend_to, event->waiter);
+    loan.bytes = span_of(large, sizeof large);
+    return (struct shard_answer){.kind = ANSWER_VALUE,
+                                 .type_name = SPAN_LITERAL("example/User"),
+                                 .body = loan.bytes,
+                                 .loan = &loan};
+}
+
+static void look_at_holders(void *unused)
+{
+    (void)unused;
+    holders_seen = loan.holders;
+}
+
+static bool holders_become(uint32_t count)
+{
+    for (int i = 0; i < 500; i++) {
+        server_thread_run(&gateway.thread, look_at_holders, NULL);
+        if (holders_seen == count) return true;
+        usleep(10000);
+    }
+    return false;
+}
+
+Test(state, keeps_a_large_value_where_it_is_until_it_has_gone_out)
+{
+    memset(large, 'v', sizeof large);
+    gateway.fake.answer = lend;
+    int fd = client_connect(gateway.thread.port);
+    client_say(fd, "GET /v1/state/a/b/c/user HTTP/1.1\r\nHost: t\r\n\r\n");
+    cr_assert(holders_become(2));
+    client_reply(fd, &gateway.reply);
+    assert_status(200);
+    cr_assert_eq(gateway.reply.body_size, sizeof large);
+    cr_assert_eq(memcmp(gateway.reply.body, large, sizeof large), 0);
+    cr_assert(holders_become(1));
+    close(fd);
+}
+
 Test(state, gives_all_values_as_json)
 {
     buffer_init(&rows);
