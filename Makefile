@@ -2,7 +2,7 @@
 PREFIX ?= /usr/local
 JOBS := $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: help build demo test proof proof-release bench bench-peers lint format coverage install clean
+.PHONY: help build demo test proof proof-release bench bench-compare bench-peers lint format coverage install clean
 
 help:
 	@echo 'make build     install what is missing and build the gateway: build/release/holdfast'
@@ -11,6 +11,7 @@ help:
 	@echo 'make proof     of these, what looks for schedules and inputs that break a promise'
 	@echo 'make proof-release   the same, for a night'
 	@echo 'make bench     how fast it is on this machine'
+	@echo 'make bench-compare BASE=REV   this tree and a commit of before in turns, with ratios'
 	@echo 'make bench-peers   the same load on Restate beside it, half an hour (RUNS=1 SECONDS=1 KEYS=2000: a minute)'
 	@echo 'make lint      format, house rules, static analysis'
 	@echo 'make format    mend the format'
@@ -43,6 +44,10 @@ proof-release:
 bench: build
 	@cmake --build --preset release -j $(JOBS) --target tests/perf/all
 	@tests/perf/run-bench
+
+bench-compare: build
+	@cmake --build --preset release -j $(JOBS) --target tests/perf/all
+	@base=$$(tests/perf/build-base "$(BASE)") && tests/perf/run-bench --base "$$base"
 
 bench-peers: build
 	@scripts/setup test
