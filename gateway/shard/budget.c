@@ -65,16 +65,6 @@ static size_t crossing_bytes(const struct shard *shard, const struct function_re
     return bytes;
 }
 
-/* What waits for other shards is an eighth of the memory at most: see budget.h. */
-static bool is_crossing_blocked(const struct shard *shard, const struct function_response *response)
-{
-    size_t crossing = crossing_bytes(shard, response), most = shard->overlay.config.memory_max / 8;
-    size_t waiting;
-    if (crossing == 0 || most == 0) return false;
-    channels_waiting(&shard->image, &waiting);
-    return waiting > 0 && waiting + crossing > most;
-}
-
 /* What the outbox will hold: records for egresses, messages for other shards. */
 static size_t outgoing_bytes(const struct shard *shard, const struct function_response *response)
 {
@@ -84,16 +74,6 @@ static size_t outgoing_bytes(const struct shard *shard, const struct function_re
         if (egress->kind != EGRESS_DISCARD) bytes += response->egress[i].argument.size;
     }
     return bytes;
-}
-
-/* Into an empty outbox goes anything: a response larger than the whole would wait for ever. */
-static bool is_outbox_full(const struct shard *shard, const struct function_response *response)
-{
-    size_t most = shard->overlay.config.outbox_bytes_max;
-    size_t waiting = shard->image.letter_bytes;
-    if (most == 0 || waiting == 0) return false;
-    size_t letters = outgoing_bytes(shard, response);
-    return letters > 0 && waiting + letters > most;
 }
 
 /* What the record will free: the messages it consumes, and the values it writes over. */
@@ -117,66 +97,88 @@ static size_t freed_bytes(const struct shard *shard, const struct flight *flight
     return bytes;
 }
 
-static bool is_memory_full(const struct shard *shard, const struct flight *flight,
+/* What the result takes beyond what it frees. */
+static size_t growth_bytes(const struct shard *shard, const struct flight *flight,
                            const struct function_response *response)
 {
-    size_t level = flight->leads ? LEVEL_PIONEER : LEVEL_RESULTS;
-    size_t used = shard->image.memory.used, more = effects_bytes(response);
-    if (fits(shard, used + more, level)) return false;
-    size_t freed = freed_bytes(shard, flight, response);
-    return more > freed && !fits(shard, used + (more - freed), level);
+    size_t more = effects_bytes(response), freed = freed_bytes(shard, flight, response);
+    return more > freed ? more - freed : 0;
 }
 
-enum shortage budget_shortage(const struct shard *shard, const struct flight *flight,
-                              const struct function_response *response)
+/* ---- What there is room for ---- */
+
+/* Into what is empty goes anything: a response larger than the whole would wait for ever. */
+static bool goes_into(size_t most, size_t waiting, size_t bytes)
 {
-    if (is_outbox_full(shard, response) || is_crossing_blocked(shard, response))
-        return SHORT_OF_OUTBOX;
-    return is_memory_full(shard, flight, response) ? SHORT_OF_MEMORY : SHORT_OF_NOTHING;
+    return most == 0 || bytes == 0 || waiting == 0 || waiting + bytes <= most;
+}
+
+static bool has_memory(const struct shard *shard, size_t bytes, size_t level)
+{
+    return bytes == 0 || fits(shard, shard->image.memory.used + bytes, level);
+}
+
+/* `kept`: for others. */
+static bool has_room(const struct shard *shard, struct lack lack, size_t kept)
+{
+    const struct shard_config *config = &shard->overlay.config;
+    size_t waiting;
+    switch (lack.of) {
+    case SHORT_OF_OUTBOX:
+        return goes_into(config->outbox_bytes_max, shard->image.letter_bytes + kept, lack.bytes);
+    case SHORT_OF_CHANNELS: /* an eighth of the memory at most: see budget.h */
+        channels_waiting(&shard->image, &waiting);
+        return goes_into(config->memory_max / 8, waiting + kept, lack.bytes);
+    case SHORT_OF_MEMORY: return has_memory(shard, lack.bytes + kept, LEVEL_RESULTS);
+    default: return false; /* nobody knows */
+    }
+}
+
+struct lack budget_lack(const struct shard *shard, const struct flight *flight,
+                        const struct function_response *response)
+{
+    struct lack outbox = {SHORT_OF_OUTBOX, outgoing_bytes(shard, response)};
+    if (!has_room(shard, outbox, 0)) return outbox;
+    struct lack channels = {SHORT_OF_CHANNELS, crossing_bytes(shard, response)};
+    if (!has_room(shard, channels, 0)) return channels;
+    struct lack memory = {SHORT_OF_MEMORY, growth_bytes(shard, flight, response)};
+    size_t level = flight->leads ? LEVEL_PIONEER : LEVEL_RESULTS;
+    return has_memory(shard, memory.bytes, level) ? (struct lack){0} : memory;
 }
 
 /* ---- Those who wait ---- */
 
-/* Who may become a pioneer is at the end of the list, the last first. */
-static void queue_blocked(struct shard *shard, struct flight *flight, bool may_lead)
+/* They are the last who lead, or find room. */
+static void queue_first(struct shard *shard, struct flight *flight)
 {
-    flight->may_lead = may_lead;
-    if (may_lead) return;
+    flight->may_lead = false;
     list_remove(&flight->link);
-    list_prepend(&shard->overlay.states[FLIGHT_BLOCKED], &flight->link);
+    list_prepend(&shard->overlay.blocked[SHORT_OF_MEMORY], &flight->link);
 }
 
-void block(struct shard *shard, struct flight *flight, enum shortage shortage)
+/* Fewer messages need less room; and nobody gains by answers that are made to be thrown away. */
+static void halve_batch(struct flight *flight)
+{
+    if (flight->sent_count < 2) return;
+    flight->batch_max = flight->sent_count / 2;
+    flight->lack.bytes = flight->lack.bytes / flight->sent_count * flight->batch_max;
+}
+
+void block(struct shard *shard, struct flight *flight, struct lack lack)
 {
     shard->metrics.blocked++;
     if (flight == NULL) return;
     bool led = flight->leads;
-    if (led && shortage == SHORT_OF_MEMORY) shard->metrics.outgrown++;
-    /* Fewer messages need less room; and nobody gains by answers that are made to be thrown away.
-     */
-    if (flight->sent_count > 1) flight->batch_max = flight->sent_count / 2;
+    if (led && lack.of == SHORT_OF_MEMORY) shard->metrics.outgrown++;
+    flight->lack = lack;
+    halve_batch(flight);
     uint32_t doublings =
         flight->blocks < BLOCKED_DOUBLINGS_MAX ? flight->blocks : BLOCKED_DOUBLINGS_MAX;
     flight->blocks++;
     flight_sleep(shard, flight, FLIGHT_BLOCKED,
                  shard->overlay.now_ms + (BLOCKED_RETRY_MS << doublings));
-    queue_blocked(shard, flight, shortage == SHORT_OF_MEMORY && !led);
-}
-
-void wake_blocked(struct shard *shard)
-{
-    LIST_EACH (&shard->overlay.states[FLIGHT_BLOCKED], link)
-        flight_settle(shard, CONTAINER_OF(link, struct flight, link));
-}
-
-/* ---- Pioneers ---- */
-
-/* One at a time; but its call, or one that would free something, may take hours. */
-static bool is_time_to_lead(const struct overlay *overlay)
-{
-    if (list_empty(&overlay->states[FLIGHT_BLOCKED])) return false;
-    return (overlay->leading == 0 && overlay->state_counts[FLIGHT_SENT] == 0) ||
-           overlay->mono_ms >= overlay->led_ms + PIONEER_EVERY_MS;
+    flight->may_lead = lack.of == SHORT_OF_MEMORY;
+    if (flight->may_lead && led) queue_first(shard, flight);
 }
 
 static bool is_down(const struct overlay *overlay, const struct flight *flight)
@@ -186,17 +188,57 @@ static bool is_down(const struct overlay *overlay, const struct flight *flight)
     return endpoint->failures > 0 || overlay->now_ms < endpoint->open_until_ms;
 }
 
-/* NULL: there is none. Those of an endpoint that is down are called again by their own clocks. */
+/* NULL: there is none. Those of an endpoint that is down do not lead. */
 static struct flight *next_pioneer(struct shard *shard)
 {
-    const struct list *blocked = &shard->overlay.states[FLIGHT_BLOCKED];
+    const struct list *blocked = &shard->overlay.blocked[SHORT_OF_MEMORY];
     while (!list_empty(blocked)) {
         struct flight *flight = LIST_LAST(blocked, struct flight, link);
         if (!flight->may_lead) break;
         if (!is_down(&shard->overlay, flight)) return flight;
-        queue_blocked(shard, flight, false);
+        queue_first(shard, flight);
     }
     return NULL;
+}
+
+/* The one that comes next when there is room: for memory the last, for others the first. */
+static struct flight *next_blocked(const struct shard *shard, enum shortage shortage)
+{
+    const struct list *blocked = &shard->overlay.blocked[shortage];
+    if (list_empty(blocked)) return NULL;
+    return shortage == SHORT_OF_MEMORY ? LIST_LAST(blocked, struct flight, link)
+                                       : LIST_FIRST(blocked, struct flight, link);
+}
+
+/* True: somebody found room. */
+static bool wake_short_of(struct shard *shard, enum shortage shortage)
+{
+    struct flight *flight;
+    bool woken = false;
+    while ((flight = next_blocked(shard, shortage)) != NULL && !is_down(&shard->overlay, flight) &&
+           has_room(shard, flight->lack, shard->overlay.claimed[shortage])) {
+        flight_claim(shard, flight);
+        woken = true;
+    }
+    return woken;
+}
+
+void wake_blocked(struct shard *shard, struct shard_update *update)
+{
+    bool woken = wake_short_of(shard, SHORT_OF_OUTBOX);
+    woken |= wake_short_of(shard, SHORT_OF_CHANNELS);
+    woken |= wake_short_of(shard, SHORT_OF_MEMORY);
+    if (woken) dispatch(shard, update);
+}
+
+/* ---- Pioneers ---- */
+
+/* One at a time; but its call, or one that would free something, may take hours. */
+static bool is_time_to_lead(const struct overlay *overlay)
+{
+    if (list_empty(&overlay->blocked[SHORT_OF_MEMORY])) return false;
+    return (overlay->leading == 0 && overlay->state_counts[FLIGHT_SENT] == 0) ||
+           overlay->mono_ms >= overlay->led_ms + PIONEER_EVERY_MS;
 }
 
 void send_pioneer(struct shard *shard, struct shard_update *update)
@@ -212,7 +254,7 @@ void send_pioneer(struct shard *shard, struct shard_update *update)
 int64_t pioneer_wake_at(const struct shard *shard)
 {
     const struct overlay *overlay = &shard->overlay;
-    const struct list *blocked = &overlay->states[FLIGHT_BLOCKED];
+    const struct list *blocked = &overlay->blocked[SHORT_OF_MEMORY];
     if (list_empty(blocked) || !LIST_LAST(blocked, struct flight, link)->may_lead) return INT64_MAX;
     return overlay->now_ms + overlay->led_ms + PIONEER_EVERY_MS - overlay->mono_ms;
 }

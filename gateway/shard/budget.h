@@ -18,27 +18,20 @@
 
 #include "shard/overlay.h"
 
-enum shortage {
-    SHORT_OF_NOTHING,
-    SHORT_OF_OUTBOX, /* a consumer or another shard has to take something first */
-    SHORT_OF_MEMORY, /* the budget */
-    SHORT_OF_HEAP,   /* the machine */
-};
-
 /* May a client bring so many bytes more? */
 bool budget_admits(const struct shard *shard, size_t more);
 /* May another shard? */
 bool budget_admits_parcels(const struct shard *shard, size_t more);
 /* What the effects of a SENT flight lack. */
-enum shortage budget_shortage(const struct shard *shard, const struct flight *flight,
-                              const struct function_response *response);
+struct lack budget_lack(const struct shard *shard, const struct flight *flight,
+                        const struct function_response *response);
 
 /* There is no room for the result: the address is called again later. NULL: its flight is lost too.
  */
-void block(struct shard *shard, struct flight *flight, enum shortage shortage);
-/* Room has come free: who was blocked may try again. */
-void wake_blocked(struct shard *shard);
-/* After each dispatch: the next pioneer, when it is time for one. */
+void block(struct shard *shard, struct flight *flight, struct lack lack);
+/* After each dispatch: who was blocked and finds room now is called again. */
+void wake_blocked(struct shard *shard, struct shard_update *update);
+/* After that: the next pioneer, when it is time for one. */
 void send_pioneer(struct shard *shard, struct shard_update *update);
 /* Shard time of the next one, calls may be out or not; INT64_MAX: nobody waits to be one. */
 int64_t pioneer_wake_at(const struct shard *shard);

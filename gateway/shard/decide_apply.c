@@ -281,15 +281,15 @@ void apply_effects(struct shard *shard, struct flight *flight,
         fail_address(shard, flight, span_text(apply.errmsg.text), update);
         return;
     }
-    enum shortage shortage = budget_shortage(shard, flight, response);
-    if (shortage != SHORT_OF_NOTHING) {
-        block(shard, flight, shortage);
+    struct lack lack = budget_lack(shard, flight, response);
+    if (lack.of != SHORT_OF_NOTHING) {
+        block(shard, flight, lack);
         return;
     }
     buffer_init(&apply.numbers);
     int error = run(&apply);
     if (error == ERROR_MEMORY)
-        block(shard, apply.flight, SHORT_OF_HEAP);
+        block(shard, apply.flight, (struct lack){.of = SHORT_OF_HEAP});
     else if (error != 0)
         fail_address(shard, flight, span_text(apply.errmsg.text), update);
     buffer_close(&apply.numbers);

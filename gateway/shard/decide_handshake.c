@@ -123,7 +123,7 @@ void register_states(struct shard *shard, struct flight *flight,
         if (shard->image.dictionary.count >= NAMES_MAX)
             fail_address(shard, flight, span_text("no more different names can be kept"), update);
         else
-            block(shard, flight, SHORT_OF_HEAP);
+            block(shard, flight, (struct lack){.of = SHORT_OF_HEAP});
         return;
     }
     flight->tries--; /* no user code has run */

@@ -51,7 +51,6 @@ static int take(struct shard *shard, struct lane *lane, uint64_t through,
     buffer_varint(body, lane->name);
     buffer_varint(body, through);
     int error = emit(shard, update, RECORD_CURSOR);
-    if (error == 0) wake_blocked(shard); /* the outbox has room again */
     return error;
 }
 

@@ -75,7 +75,6 @@ static void take_ack(struct shard *shard, uint32_t number, uint64_t through,
     peer->resends = 0;
     peer->resend_at_ms =
         peer->sent == out->taken ? INT64_MAX : shard->overlay.now_ms + SIGNAL_RESEND_MS;
-    wake_blocked(shard);
 }
 
 /* Every name gets its number before the record is written. */
@@ -91,7 +90,7 @@ static bool intern_parcels(struct shard *shard, struct reader in, uint64_t skip,
         if (parcel.caller_type.size > 0 && intern(shard, update, parcel.caller_type) == 0)
             return false;
     }
-    return reader_done(&in);
+    return true;
 }
 
 static void write_parcels(const struct shard *shard, struct reader in, uint64_t skip,
@@ -135,12 +134,44 @@ static void accepted(struct shard *shard, struct peer *peer, uint64_t number)
     *receipt = (struct receipt){.seq = shard->image.seq, .number = number};
 }
 
-/* What finds no room, or no number for a name, is not taken: it comes again by its sender's clock,
- * and is asked for when there is room. */
-static void refuse(struct shard *shard, struct peer *peer, size_t more)
+/* What of a signal there is room for. */
+struct portion {
+    uint32_t count; /* parcels, from its first */
+    size_t next;    /* bytes that the next one would take, 0: that was all … */
+    size_t left;    /* … and all the others */
+};
+
+/* All of a signal may be more than there is room for, for ever. */
+static struct portion measure_portion(const struct shard *shard, const struct shard_signal *signal,
+                                      uint32_t known)
 {
+    struct portion portion = {.count = signal->count};
+    struct reader in = reader_of(signal->parcels);
+    size_t more = 0;
+    for (uint32_t i = 0; i < signal->count; i++) {
+        size_t before = reader_left(&in);
+        struct parcel parcel;
+        parcel_read(&in, &parcel);
+        if (i < known) continue;
+        size_t size = before - reader_left(&in) + PARCEL_OVERHEAD;
+        more += size;
+        if (portion.next == 0 && !budget_admits_parcels(shard, more)) {
+            portion.next = size;
+            portion.count = i;
+        }
+        if (portion.next > 0) portion.left += size;
+    }
+    return portion;
+}
+
+/* What finds no room, or no number for a name, is not taken: it comes again by its sender's clock,
+ * and is asked for when there is room, of which a little is not worth it. */
+static void refuse(struct shard *shard, struct peer *peer, const struct portion *portion)
+{
+    size_t worth = shard->overlay.config.memory_max / 32;
+    if (worth > portion->left) worth = portion->left;
     shard->metrics.signals_refused++;
-    peer->wants_bytes = budget_admits_parcels(shard, more) ? 0 : more;
+    peer->wants_bytes = worth > portion->next ? worth : portion->next;
     peer->full = true;
 }
 
@@ -166,22 +197,23 @@ static void take_parcels(struct shard *shard, const struct shard_signal *signal,
         shard->metrics.signals_refused++;
         return;
     }
-    size_t more = signal->parcels.size + signal->count * PARCEL_OVERHEAD;
-    if (!budget_admits_parcels(shard, more) ||
-        !intern_parcels(shard, reader_of(signal->parcels), known, signal->count, update)) {
-        refuse(shard, peer, more);
+    struct portion portion = measure_portion(shard, signal, (uint32_t)known);
+    if (portion.count == known ||
+        !intern_parcels(shard, reader_of(signal->parcels), known, portion.count, update)) {
+        refuse(shard, peer, &portion);
         return;
     }
     struct record_receive receive = {
-        .from = signal->peer, .first = channel->accepted + 1, .count = signal->count - known};
+        .from = signal->peer, .first = channel->accepted + 1, .count = portion.count - known};
     struct buffer *body = emit_begin(shard);
     record_receive_write(body, &receive);
-    write_parcels(shard, reader_of(signal->parcels), known, signal->count, body);
+    write_parcels(shard, reader_of(signal->parcels), known, portion.count, body);
     if (emit(shard, update, RECORD_RECEIVE) != 0) {
-        refuse(shard, peer, more);
+        refuse(shard, peer, &portion);
         return;
     }
     peer->full = false;
+    if (portion.next > 0) refuse(shard, peer, &portion);
     shard->metrics.parcels_doubled += known;
     shard->metrics.parcels_received += receive.count;
     accepted(shard, peer, channel->accepted);

@@ -68,22 +68,26 @@ static void unlink_flight(struct overlay *overlay, struct flight *flight)
     overlay->state_counts[flight->state]--;
 }
 
-static void stop_leading(struct overlay *overlay, struct flight *flight)
+static void give_up_rights(struct overlay *overlay, struct flight *flight)
 {
     overlay->leading -= flight->leads;
     flight->leads = false;
+    overlay->claimed[flight->claim.of] -= flight->claim.bytes;
+    flight->claim = (struct lack){0};
 }
 
-/* A pioneer goes before the others, and is one until its result is there or it has to wait for
- * something else than its call. */
+/* A pioneer goes before the others. It is one, and room is kept for whoever has claimed some, until
+ * its result is there or it has to wait for something else than its call. */
 static void link_flight(struct overlay *overlay, struct flight *flight, enum flight_state state)
 {
     if (state != FLIGHT_READY && state != FLIGHT_WAIT_DURABLE && state != FLIGHT_SENT)
-        stop_leading(overlay, flight);
+        give_up_rights(overlay, flight);
     flight->state = state;
     overlay->state_counts[state]++;
     if (state != FLIGHT_READY) {
-        list_append(&overlay->states[state], &flight->link);
+        struct list *list =
+            state == FLIGHT_BLOCKED ? &overlay->blocked[flight->lack.of] : &overlay->states[state];
+        list_append(list, &flight->link);
         return;
     }
     struct endpoint *endpoint = &overlay->endpoints[flight->endpoint];
@@ -131,7 +135,7 @@ static void shrink(struct flight *flight)
 void flight_end(struct shard *shard, struct flight *flight)
 {
     unlink_flight(&shard->overlay, flight);
-    stop_leading(&shard->overlay, flight);
+    give_up_rights(&shard->overlay, flight);
     if (flight->cell != NULL) cell_unref(&shard->image, flight->cell);
     flight->cell = NULL;
     flight->box->flight = NULL;
@@ -184,6 +188,13 @@ void flight_settle(struct shard *shard, struct flight *flight)
         flight->endpoint = (uint32_t)endpoint;
         link_flight(&shard->overlay, flight, FLIGHT_READY);
     }
+}
+
+void flight_claim(struct shard *shard, struct flight *flight)
+{
+    flight->claim = flight->lack;
+    shard->overlay.claimed[flight->claim.of] += flight->claim.bytes;
+    flight_settle(shard, flight);
 }
 
 void flight_lead(struct shard *shard, struct flight *flight)

@@ -39,8 +39,8 @@ enum {
 #define RETRY_AFTER_MOST_MS 600000 /* of a Retry-After that is honoured */
 #define DELIVERED_KEEP_MS 1000     /* a reply may miss a caller that leaves in the same moment */
 #define SWEEP_EVERY_MS 1000
-#define SWEEP_MORE_MS 10    /* a slot had more than one lot of expired values */
-#define BLOCKED_RETRY_MS 50 /* doubled each time, so often at most: */
+#define SWEEP_MORE_MS 10     /* a slot had more than one lot of expired values */
+#define BLOCKED_RETRY_MS 500 /* where no room comes; doubled each time, so often at most: */
 #define BLOCKED_DOUBLINGS_MAX 7
 #define PIONEER_EVERY_MS 100 /* while other calls are out */
 #define CLOCK_JUMP_MAX_MS 3600000

@@ -7,6 +7,7 @@ int overlay_init(struct overlay *overlay)
     *overlay = (struct overlay){0};
     list_init(&overlay->free_flights);
     for (int i = 0; i < FLIGHT_STATES; i++) list_init(&overlay->states[i]);
+    for (int i = 0; i < SHORTAGES; i++) list_init(&overlay->blocked[i]);
     heap_init(&overlay->wakes);
     list_init(&overlay->gates);
     list_init(&overlay->lane_waits);

@@ -25,8 +25,24 @@ enum flight_state {
     FLIGHT_STATES,
 };
 
+/* What a result found no room in. */
+enum shortage {
+    SHORT_OF_NOTHING,
+    SHORT_OF_OUTBOX,   /* a consumer has to take something first */
+    SHORT_OF_CHANNELS, /* another shard has to */
+    SHORT_OF_MEMORY,   /* the budget */
+    SHORT_OF_HEAP,     /* the machine */
+    SHORTAGES,
+};
+
+struct lack {
+    enum shortage of;
+    size_t bytes;
+};
+
 struct flight {
-    struct list link; /* in a list of its state; READY: of its endpoint */
+    struct list
+        link; /* in a list of its state; READY: of its endpoint; BLOCKED: of what it lacks */
     enum flight_state state;
     struct heap_node wake; /* RETRY_WAIT, BLOCKED: in overlay.wakes */
     struct box *box;
@@ -39,6 +55,8 @@ struct flight {
     uint32_t batch_max; /* shrinks while a batch fails */
     uint32_t kills;     /* lost or timed out as the only call */
     uint32_t blocks;    /* responses in a row that found no room */
+    struct lack lack;   /* of its last result, while BLOCKED … */
+    struct lack claim;  /* … and while it is called again, so that nobody else is for this room */
     bool may_lead;      /* BLOCKED for want of memory, and has not been a pioneer meanwhile */
     bool leads;         /* is one: its result may take more memory than others */
     uint32_t handshakes; /* with this head message */
@@ -148,11 +166,13 @@ struct overlay {
     uint32_t flight_count;
     uint32_t flight_capacity;
     struct list free_flights;
-    struct list states[FLIGHT_STATES]; /* READY is empty: see the endpoints */
+    struct list states[FLIGHT_STATES]; /* READY, BLOCKED are empty: see the endpoints, `blocked` */
     uint64_t state_counts[FLIGHT_STATES];
-    struct heap wakes; /* flights by shard time */
-    uint32_t leading;  /* pioneers that are READY or have a call out */
-    int64_t led_ms;    /* steady clock, when the last one was chosen */
+    struct heap wakes;              /* flights by shard time */
+    struct list blocked[SHORTAGES]; /* flights, the oldest first */
+    size_t claimed[SHORTAGES];      /* bytes, of all their claims */
+    uint32_t leading;               /* pioneers that are READY or have a call out */
+    int64_t led_ms;                 /* steady clock, when the last one was chosen */
     struct table waits;
     struct list gates; /* by seq */
     uint64_t gate_count;
@@ -238,7 +258,8 @@ struct flight *flight_find(struct shard *shard, uint64_t handle);
 void flight_reset(struct flight *flight);
 /* Where it belongs now: READY, HELD, PARKED. */
 void flight_settle(struct shard *shard, struct flight *flight);
-/* The same for a BLOCKED one that is to be a pioneer (budget.h). */
+/* The same for a BLOCKED one for which there is room now, or that is to be a pioneer (budget.h). */
+void flight_claim(struct shard *shard, struct flight *flight);
 void flight_lead(struct shard *shard, struct flight *flight);
 
 /* ---- loan.c ---- */

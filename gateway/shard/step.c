@@ -209,6 +209,7 @@ int shard_step(struct shard *shard, const struct shard_event *event, struct shar
     replies_release(shard, update);
     settle_all(shard, update);
     dispatch(shard, update);
+    wake_blocked(shard, update);
     send_pioneer(shard, update);
     signals_release(shard, update);
     if (!list_empty(&shard->overlay.lane_waits) &&

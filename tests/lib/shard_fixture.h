@@ -29,6 +29,8 @@ struct fixture {
     struct shard_egress egresses[8];
     const struct shard_invocation *calls[FIXTURE_CALLS]; /* out, oldest first */
     size_t call_count;
+    size_t old_calls; /* the first of them: of a configuration before, so they do not count for the
+                         window */
     struct fixture_answer answers[FIXTURE_ANSWERS];
     size_t answer_count;
     struct shard_signal signals[FIXTURE_SIGNALS]; /* spans are offsets into signal_bytes */

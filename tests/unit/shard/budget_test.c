@@ -1,7 +1,9 @@
 /* Budgets: what finds no room waits and goes on by itself. */
 #include "common.h"
 
+#include "base/prng.h"
 #include "lib/sanitized.h"
+#include "shard/limits.h"
 
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -26,10 +28,10 @@ Test(budget, egress_blocks_and_resumes)
     cr_expect_gt(waiting, 0);
     for (int i = 0; i < 10; i++) { /* it is called again, ever more slowly, and blocks again */
         if (i > 0 && i < 7) {
-            fixture_pass(f, 50);
+            fixture_pass(f, BLOCKED_RETRY_MS);
             cr_assert_null(CALL("t/a", "1"), "nobody gains by answers that are thrown away");
         }
-        fixture_pass(f, 50 << (i < 7 ? i : 7));
+        fixture_pass(f, BLOCKED_RETRY_MS << (i < 7 ? i : 7));
         cr_assert_not_null(CALL("t/a", "1"));
         RESULT(CALL("t/a", "1"), EGRESS(out("t/out", "0123456789")));
         cr_expect_eq(fixture_metrics(f).egress_waiting, waiting);
@@ -77,7 +79,7 @@ Test(budget, blocked_addresses_survive_reload_and_crash)
     struct shard_endpoint before = f->endpoints[0];
     f->endpoints[0].pattern = TEXT("u/*");
     fixture_configure(f);
-    fixture_pass(f, 100);
+    fixture_pass(f, BLOCKED_RETRY_MS);
     cr_expect_eq(fixture_metrics(f).held, 1);
     f->endpoints[0] = before;
     fixture_configure(f);
@@ -188,6 +190,7 @@ static void leave_and_return(struct fixture *f)
     fixture_configure(f);
     fixture_pass(f, 100);
     f->endpoints[0] = before;
+    f->old_calls = f->call_count;
     fixture_configure(f);
 }
 
@@ -379,11 +382,9 @@ Test(budget, the_next_pioneer_comes_when_it_is_time_and_nothing_else_happens)
     answer_two(f, "1", text);
     cr_assert_not_null(CALL("t/a", "1"), "the pioneer, whose function hangs now");
     answer_two(f, "2", text);
-    fixture_pass(f, 50);
-    answer_two(f, "2", text); /* by its own clock, and blocked again, for 100 ms */
     cr_expect_null(CALL("t/a", "2"));
-    cr_expect_leq(shard_wake_at(f->shard), f->clock.mono_ms + 50, "not by its own clock only");
-    fixture_pass(f, 50);
+    cr_expect_leq(shard_wake_at(f->shard), f->clock.mono_ms + 100, "not by its own clock only");
+    fixture_pass(f, 100);
     answer_two(f, "2", text);
     cr_expect_not_null(CALL("t/b", "2"), "it led, 100 ms after the first");
     fixture_close(f);
@@ -422,6 +423,70 @@ Test(budget, who_is_blocked_behind_an_endpoint_that_is_down_holds_up_nobody)
     fixture_fail(f, CALL("u/a", "slow"), OUTCOME_UNREACHABLE, "down");
     cr_expect_not_null(CALL("t/a", "2"), "at once");
     f->quiet = true;
+    fixture_close(f);
+}
+
+/* Many calls are out at once, and come back in any order. */
+Test(budget, few_answers_are_thrown_away)
+{
+    struct fixture *f = fixture_open();
+    struct prng prng = {.state = 1};
+    char text[600] = {0};
+    memset(text, 'x', sizeof text - 1);
+    f->quiet = true;
+    for (int i = 0; i < ROOTS; i++) {
+        char id[16];
+        snprintf(id, sizeof id, "%d", i);
+        fixture_send(f, "t/a", id, text);
+    }
+    f->config.memory_max = fixture_metrics(f).memory_bytes / 9 * 8;
+    fixture_configure(f);
+    for (int answered = 0; fixture_metrics(f).mailbox_messages > 0; answered++) {
+        cr_assert_lt(answered, 20 * ROOTS * CHILDREN);
+        fixture_pass(f, 1);
+        if (f->call_count == 0) continue;
+        const struct shard_invocation *call = f->calls[prng_below(&prng, f->call_count)];
+        if (span_equal(call->request.target.type, SPAN_LITERAL("t/a")))
+            answer_root(f, call, text);
+        else
+            RESULT(call, 0);
+    }
+    cr_expect_leq(fixture_metrics(f).blocked, 2 * ROOTS, "it was 1,127");
+    fixture_close(f);
+}
+
+/* As much room comes as one of them needs: nobody calls the others for nothing. */
+Test(budget, room_for_one_wakes_one)
+{
+    struct fixture *f = fixture_open();
+    enum { ADDRESSES = 20 };
+    f->quiet = true;
+    f->config.outbox_bytes_max = 400;
+    fixture_configure(f);
+    for (int i = 0; i < 8; i++) { /* opens the window */
+        fixture_send(f, "t/a", "0", "x");
+        RESULT(CALL("t/a", "0"), 0);
+    }
+    fixture_send(f, "t/a", "0", "x");
+    static char large[301];
+    memset(large, 'x', sizeof large - 1);
+    RESULT(CALL("t/a", "0"), EGRESS(out("t/out", large)));
+    for (int i = 0; i < ADDRESSES; i++) {
+        char id[16];
+        snprintf(id, sizeof id, "b%d", i);
+        fixture_send(f, "t/a", id, "x");
+        RESULT(CALL("t/a", id), EGRESS(out("t/out", large)));
+    }
+    cr_assert_eq(fixture_metrics(f).blocked_now, ADDRESSES);
+    for (uint64_t i = 1; i <= ADDRESSES; i++) {
+        struct shard_event ack = {.kind = EVENT_PULL_ACK,
+                                  .pull = {.egress = TEXT("t/out"), .after = i}};
+        fixture_ask(f, &ack);
+        cr_assert_eq(f->call_count, 1, "after %d", (int)i);
+        RESULT(f->calls[0], EGRESS(out("t/out", large)));
+    }
+    cr_expect_eq(fixture_metrics(f).blocked_now, 0);
+    cr_expect_eq(fixture_metrics(f).blocked, ADDRESSES);
     fixture_close(f);
 }
 

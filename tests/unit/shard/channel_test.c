@@ -267,6 +267,34 @@ Test(channel, a_full_receiver_in_which_nothing_is_out_takes_more)
     cr_expect_eq(fixture_metrics(f).parcels_received, 201);
 }
 
+/* All of what waits may be more than there will ever be room for. */
+Test(channel, a_full_receiver_takes_what_it_has_room_for)
+{
+    enum { PARCELS = 200 };
+    carry_all();
+    struct fixture *f = shards[1];
+    for (int i = 0; i < PARCELS; i++) send_across(1, "parcel");
+    fixture_forget_signals(shards[0]); /* they are lost: later there is one with all of them */
+    f->config.memory_max = fixture_metrics(f).memory_bytes + 10000;
+    fixture_configure(f);
+    fixture_pass(shards[0], 1000);
+    cr_assert_eq(parcels_for(shards[0], 1).count, PARCELS);
+    carry_all();
+    cr_expect_gt(fixture_metrics(f).parcels_received, PARCELS / 10);
+    cr_expect_lt(fixture_metrics(f).parcels_received, PARCELS);
+    cr_expect_leq(fixture_metrics(f).memory_bytes, f->config.memory_max / 2 * 3);
+    f->quiet = true;
+    for (int turns = 0;
+         fixture_metrics(shards[0]).parcels_waiting > 0 || fixture_metrics(f).mailbox_messages > 0;
+         turns++) {
+        cr_assert_lt(turns, 1000);
+        while (f->call_count > 0) RESULT(f->calls[0], 0);
+        carry_all();
+        for (uint32_t i = 0; i < 2; i++) fixture_pass(shards[i], 100);
+    }
+    cr_expect_eq(fixture_metrics(f).parcels_received, PARCELS);
+}
+
 /* Both are over their budgets with mail whose results go to the other one. */
 Test(channel, two_full_shards_take_each_others_parcels)
 {
