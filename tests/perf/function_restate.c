@@ -335,7 +335,10 @@ static void part(struct connection *connection)
 int main(int argc, char **argv)
 {
     uint16_t port = 0;
-    if (argc > 1 && strcmp(argv[1], "--request-response") == 0) mode = "REQUEST_RESPONSE";
+    if (argc > 1) {
+        if (argc > 2 || strcmp(argv[1], "--request-response") != 0) fail("unknown flags");
+        mode = "REQUEST_RESPONSE";
+    }
     int listener = http_listen(&port), epoll = epoll_create1(EPOLL_CLOEXEC);
     if (listener < 0 || epoll < 0) fail("cannot listen");
     epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &(struct epoll_event){.events = EPOLLIN});

@@ -123,15 +123,20 @@ class Holdfast(Side):
 
 
 class Restate(Side):
-    """All roles in one process, as `restate-server` starts by itself; settings are its environment variables."""
+    """All roles in one process, as `restate-server` starts by itself.
+
+    Settings are separated by spaces: NAME=VALUE of its environment, or a flag of function_restate without its dashes.
+    """
 
     def __init__(self, programs, folder, server, settings):
         folder.mkdir(parents=True)
         self.programs, self.folder, self.server = programs, folder, server
-        self.name = f"restate {' '.join(f'{name}={value}' for name, value in settings.items())}".strip()
-        self.function, self.function_port = programs.serve("function_restate", folder / "function.log")
+        self.name = f"restate {settings}".strip()
+        flags = [f"--{word}" for word in settings.split() if "=" not in word]
+        self.function, self.function_port = programs.serve("function_restate", folder / "function.log", *flags)
         self.port, self.admin_port, self.node_port = processes.free_ports(3)
-        self.env = {"RESTATE_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "1", **settings,
+        self.env = {"RESTATE_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "1",
+                    **dict(word.split("=", 1) for word in settings.split() if "=" in word),
                     "RESTATE_INGRESS__BIND_ADDRESS": f"127.0.0.1:{self.port}",
                     "RESTATE_ADMIN__BIND_ADDRESS": f"127.0.0.1:{self.admin_port}",
                     "RESTATE_BIND_ADDRESS": f"127.0.0.1:{self.node_port}",
