@@ -4,7 +4,7 @@
  */
 #include "wire/function_fields.h"
 
-/* The lists of a response; `within` names the element in errors. */
+/* The lists of a response: nothing is added beyond their limits, see check_counts. */
 struct effects {
     struct function_response *response;
     struct errmsg *errmsg;
@@ -14,11 +14,6 @@ struct effects {
 static int no_memory(struct errmsg *errmsg)
 {
     return errmsg_set(errmsg, ERROR_MEMORY, ": %s", error_text(ERROR_MEMORY));
-}
-
-static int over_limit(struct errmsg *errmsg, size_t count_max)
-{
-    return errmsg_set(errmsg, ERROR_TOO_LARGE, ": more than %zu", count_max);
 }
 
 static int target_take(const struct proto_field *field, struct address_parts *target,
@@ -95,7 +90,6 @@ static int add_mutation(struct effects *effects, struct span bytes)
 {
     struct function_response *response = effects->response;
     size_t count = response->mutation_count;
-    if (count == effects->limits->mutations_max) return over_limit(effects->errmsg, count);
     void *room = function_list_room(response->mutations, &response->capacity[LIST_MUTATIONS], count,
                                     sizeof *response->mutations);
     if (room == NULL) return no_memory(effects->errmsg);
@@ -129,7 +123,6 @@ static int add_message(struct effects *effects, struct span bytes)
 {
     struct function_response *response = effects->response;
     size_t count = response->message_count;
-    if (count == effects->limits->messages_max) return over_limit(effects->errmsg, count);
     void *room = function_list_room(response->messages, &response->capacity[LIST_MESSAGES], count,
                                     sizeof *response->messages);
     if (room == NULL) return no_memory(effects->errmsg);
@@ -202,7 +195,6 @@ static int add_delayed(struct effects *effects, struct span bytes)
 {
     struct function_response *response = effects->response;
     size_t count = response->delayed_count;
-    if (count == effects->limits->delayed_max) return over_limit(effects->errmsg, count);
     void *room = function_list_room(response->delayed, &response->capacity[LIST_DELAYED], count,
                                     sizeof *response->delayed);
     if (room == NULL) return no_memory(effects->errmsg);
@@ -242,7 +234,6 @@ static int add_egress(struct effects *effects, struct span bytes)
 {
     struct function_response *response = effects->response;
     size_t count = response->egress_count;
-    if (count == effects->limits->egress_max) return over_limit(effects->errmsg, count);
     void *room = function_list_room(response->egress, &response->capacity[LIST_EGRESS], count,
                                     sizeof *response->egress);
     if (room == NULL) return no_memory(effects->errmsg);
@@ -254,10 +245,44 @@ static int add_egress(struct effects *effects, struct span bytes)
 
 /* ---- InvocationResponse ---- */
 
-static int add(struct effects *effects, const struct proto_field *field, const char *name,
-               size_t index, int (*add_element)(struct effects *, struct span))
+static const char *const lists[] = {
+    [RESULT_MUTATIONS] = "state_mutations",
+    [RESULT_MESSAGES] = "outgoing_messages",
+    [RESULT_DELAYED] = "delayed_invocations",
+    [RESULT_EGRESSES] = "outgoing_egresses",
+};
+
+static int over_limit(struct errmsg *errmsg, const char *name, size_t count_max)
+{
+    int error = errmsg_set(errmsg, ERROR_TOO_LARGE, ": more than %zu", count_max);
+    return proto_within(errmsg, error, name, count_max);
+}
+
+/* Before any of them is read: what is refused in the end should cost little. What is broken ends
+   the count, and the reading later. */
+static int check_counts(const struct effects *effects, struct span bytes)
+{
+    const struct function_response *response = effects->response;
+    const struct function_limits *limits = effects->limits;
+    size_t counts[] = {0, response->mutation_count, response->message_count,
+                       response->delayed_count, response->egress_count};
+    const size_t most[] = {0, limits->mutations_max, limits->messages_max, limits->delayed_max,
+                           limits->egress_max};
+    struct proto_reader reader = proto_reader_of(bytes);
+    struct proto_field field;
+    while (proto_next(&reader, &field, effects->errmsg) > 0) {
+        if (field.number > RESULT_EGRESSES) continue;
+        if (counts[field.number]++ == most[field.number])
+            return over_limit(effects->errmsg, lists[field.number], most[field.number]);
+    }
+    return 0;
+}
+
+static int add(struct effects *effects, const struct proto_field *field, size_t index,
+               int (*add_element)(struct effects *, struct span))
 {
     struct span bytes;
+    const char *name = lists[field->number];
     int error = proto_take_bytes(field, name, &bytes, effects->errmsg);
     if (error != 0) return error;
     error = add_element(effects, bytes);
@@ -268,14 +293,10 @@ static int effect_field(struct effects *effects, const struct proto_field *field
 {
     const struct function_response *response = effects->response;
     switch (field->number) {
-    case RESULT_MUTATIONS:
-        return add(effects, field, "state_mutations", response->mutation_count, add_mutation);
-    case RESULT_MESSAGES:
-        return add(effects, field, "outgoing_messages", response->message_count, add_message);
-    case RESULT_DELAYED:
-        return add(effects, field, "delayed_invocations", response->delayed_count, add_delayed);
-    case RESULT_EGRESSES:
-        return add(effects, field, "outgoing_egresses", response->egress_count, add_egress);
+    case RESULT_MUTATIONS: return add(effects, field, response->mutation_count, add_mutation);
+    case RESULT_MESSAGES: return add(effects, field, response->message_count, add_message);
+    case RESULT_DELAYED: return add(effects, field, response->delayed_count, add_delayed);
+    case RESULT_EGRESSES: return add(effects, field, response->egress_count, add_egress);
     default: return 0;
     }
 }
@@ -286,7 +307,8 @@ int function_effects_decode(struct span bytes, struct function_response *respons
     struct effects effects = {response, &response->errmsg, limits};
     struct proto_reader reader = proto_reader_of(bytes);
     struct proto_field field;
-    int error;
+    int error = check_counts(&effects, bytes);
+    if (error != 0) return error;
     while ((error = proto_next(&reader, &field, effects.errmsg)) > 0) {
         error = effect_field(&effects, &field);
         if (error < 0) return error;

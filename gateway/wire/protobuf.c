@@ -53,9 +53,24 @@ static int read_value(struct proto_reader *reader, struct proto_field *field, st
     return broken(errmsg, "unknown wire type (groups are not supported)");
 }
 
+/* A low field number and less than 128 bytes: nearly all that comes. */
+static bool read_short(struct proto_reader *reader, struct proto_field *field)
+{
+    const uint8_t *at = reader->at;
+    if (reader->end - at < 2 || at[0] >= 0x80 || at[0] < 8 || (at[0] & 7) != PROTO_BYTES)
+        return false;
+    if (at[1] >= 0x80 || at[1] > reader->end - at - 2) return false;
+    field->number = at[0] >> 3;
+    field->type = PROTO_BYTES;
+    field->bytes = span_of(at + 2, at[1]);
+    reader->at = at + 2 + at[1];
+    return true;
+}
+
 int proto_next(struct proto_reader *reader, struct proto_field *field, struct errmsg *errmsg)
 {
     if (reader->at == reader->end) return 0;
+    if (read_short(reader, field)) return 1;
     uint64_t tag;
     if (!read_varint(reader, PROTO_TAG_BYTES_MAX, &tag) || tag > UINT32_MAX)
         return broken(errmsg, "broken field tag");

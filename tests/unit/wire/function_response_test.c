@@ -189,6 +189,42 @@ Test(function_response, limits)
                 "incomplete_invocation_context.missing_values[1]: more than 1");
 }
 
+/* Ten thousand that are refused in the end should not be read first. */
+Test(function_response, too_many_are_refused_before_one_is_read)
+{
+    struct address nobody = {SPAN_LITERAL("a/b"), SPAN_EMPTY};
+    struct effect_message messages[2] = {{nobody, SPAN_EMPTY}, {nobody, SPAN_EMPTY}};
+    struct function_response full = {.messages = messages, .message_count = 2};
+    struct function_limits limits = {.messages_max = 1};
+    struct buffer out;
+    buffer_init(&out);
+    function_response_encode(&out, &full);
+    cr_assert_eq(function_response_parse(&response, buffer_span(&out), NULL), ERROR_MALFORMED);
+    cr_assert_str_eq(response.errmsg.text,
+                     "invocation_result.outgoing_messages[0].target.id: empty");
+    cr_assert_eq(function_response_parse(&response, buffer_span(&out), &limits), ERROR_TOO_LARGE);
+    cr_assert_str_eq(response.errmsg.text, "invocation_result.outgoing_messages[1]: more than 1");
+    buffer_close(&out);
+}
+
+Test(function_response, two_members_count_together)
+{
+    struct address target = {SPAN_LITERAL("a/b"), SPAN_LITERAL("c")};
+    struct effect_message messages[2] = {{target, SPAN_EMPTY}, {target, SPAN_EMPTY}};
+    struct function_response full = {.messages = messages, .message_count = 2};
+    struct function_limits limits = {.messages_max = 4};
+    struct buffer out;
+    buffer_init(&out);
+    function_response_encode(&out, &full);
+    function_response_encode(&out, &full);
+    cr_assert_eq(function_response_parse(&response, buffer_span(&out), &limits), 0);
+    cr_assert_eq(response.message_count, 4);
+    limits.messages_max = 3;
+    cr_assert_eq(function_response_parse(&response, buffer_span(&out), &limits), ERROR_TOO_LARGE);
+    cr_assert_str_eq(response.errmsg.text, "invocation_result.outgoing_messages[3]: more than 3");
+    buffer_close(&out);
+}
+
 static int parse_message_to(struct span type, struct span id)
 {
     struct effect_message message = {{type, id}, SPAN_EMPTY};
