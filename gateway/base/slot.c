@@ -23,11 +23,11 @@ uint32_t slot_first(uint32_t shard, uint32_t shard_count)
     return (uint32_t)(((uint64_t)shard * SLOTS + shard_count - 1) / shard_count);
 }
 
+static const char digits[] = "0123456789abcdef";
+
 void reply_token_make(char token[REPLY_TOKEN_SIZE], struct span target_id, const uint8_t random[16])
 {
-    static const char digits[] = "0123456789abcdef";
-    for (int i = 0; i < REPLY_TOKEN_SIZE; i++)
-        token[i] = digits[random[i / 2] >> (i % 2 == 0 ? 4 : 0) & 15];
+    reply_token_unpack(token, random);
     uint32_t slot = slot_of(target_id);
     for (int i = SLOT_DIGITS; i-- > 0; slot >>= 4) token[i] = digits[slot & 15];
 }
@@ -41,4 +41,27 @@ uint32_t reply_token_slot(struct span token)
         slot = slot << 4 | (digit & 15);
     }
     return slot;
+}
+
+static int digit_value(uint8_t c)
+{
+    if (c >= '0' && c <= '9') return c - '0';
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+bool reply_token_pack(uint8_t packed[REPLY_TOKEN_PACKED], struct span token)
+{
+    if (token.size != REPLY_TOKEN_SIZE) return false;
+    for (size_t i = 0; i < REPLY_TOKEN_PACKED; i++) {
+        int high = digit_value(token.at[2 * i]), low = digit_value(token.at[2 * i + 1]);
+        if (high < 0 || low < 0) return false;
+        packed[i] = (uint8_t)(high << 4 | low);
+    }
+    return true;
+}
+
+void reply_token_unpack(char token[REPLY_TOKEN_SIZE], const uint8_t packed[REPLY_TOKEN_PACKED])
+{
+    for (size_t i = 0; i < REPLY_TOKEN_SIZE; i++)
+        token[i] = digits[packed[i / 2] >> (i % 2 == 0 ? 4 : 0) & 15];
 }

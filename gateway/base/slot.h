@@ -6,12 +6,14 @@
 #ifndef HOLDFAST_BASE_SLOT_H
 #define HOLDFAST_BASE_SLOT_H
 
+#include "base/error.h"
 #include "base/span.h"
 
 enum {
     SLOTS = 4096, /* of ids; fixed for ever */
     SHARDS_MAX = 256,
-    REPLY_TOKEN_SIZE = 32, /* hex characters: 3 of the slot, 116 random bits */
+    REPLY_TOKEN_SIZE = 32,                     /* hex characters: 3 of the slot, 116 random bits */
+    REPLY_TOKEN_PACKED = REPLY_TOKEN_SIZE / 2, /* the same as bytes */
 };
 
 uint32_t slot_of(struct span id);
@@ -25,5 +27,8 @@ void reply_token_make(char token[REPLY_TOKEN_SIZE], struct span target_id,
                       const uint8_t random[16]);
 /* Of the address that was called; for what is no token some slot. */
 uint32_t reply_token_slot(struct span token);
+/* False: it is no token, but some other text. */
+bool reply_token_pack(uint8_t packed[REPLY_TOKEN_PACKED], struct span token) MUST_USE;
+void reply_token_unpack(char token[REPLY_TOKEN_SIZE], const uint8_t packed[REPLY_TOKEN_PACKED]);
 
 #endif

@@ -100,17 +100,34 @@ static int intern_names(struct apply *apply)
                       NAMES_MAX);
 }
 
+/* Functions answer their callers one after the other: a reply to the next one needs no token. */
+static void write_reply(struct buffer *body, const struct effect_message *message,
+                        struct callers *callers)
+{
+    struct record_item item = {
+        .kind = ITEM_REPLY, .id = message->target.id, .argument = message->argument};
+    if (span_equal(item.id, callers->next)) {
+        item.id = SPAN_EMPTY;
+        callers_take(callers);
+    }
+    record_item_write(body, &item);
+}
+
 static void write_messages(const struct apply *apply, struct buffer *body)
 {
     const struct function_response *response = apply->response;
+    struct callers callers = box_callers(apply->flight->box, apply->flight->sent_count);
     buffer_varint(body, response->message_count);
     for (size_t i = 0; i < response->message_count; i++) {
         const struct effect_message *message = &response->messages[i];
         uint32_t type = number_at(apply, i);
-        record_item_write(body, &(struct record_item){.kind = type == 0 ? ITEM_REPLY : ITEM_MESSAGE,
-                                                      .type = type,
-                                                      .id = message->target.id,
-                                                      .argument = message->argument});
+        if (type == 0)
+            write_reply(body, message, &callers);
+        else
+            record_item_write(body, &(struct record_item){.kind = ITEM_MESSAGE,
+                                                          .type = type,
+                                                          .id = message->target.id,
+                                                          .argument = message->argument});
     }
 }
 

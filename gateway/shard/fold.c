@@ -73,17 +73,17 @@ static void fold_accept(struct image *image, struct reader *in)
 }
 
 /* The first reply wins; one for a caller that is forgotten is dropped. */
-static void answer(struct image *image, const struct record_item *item)
+static void answer(struct image *image, struct span token, struct span argument)
 {
-    struct parcel parcel = {.kind = ITEM_REPLY, .id = item->id, .argument = item->argument};
-    if (send_away(image, reply_token_slot(item->id), &parcel)) return;
-    struct entry *entry = entry_find_token(image, item->id);
+    struct parcel parcel = {.kind = ITEM_REPLY, .id = token, .argument = argument};
+    if (send_away(image, reply_token_slot(token), &parcel)) return;
+    struct entry *entry = entry_find_token(image, token);
     if (entry == NULL || entry->has_answer) {
         image->replies_dropped++;
         return;
     }
     image_touch(image, entry_id(entry));
-    entry_set_answer(image, entry, item->argument);
+    entry_set_answer(image, entry, argument);
     list_append(&image->answered, &entry->answered);
 }
 
@@ -109,17 +109,19 @@ static void fold_apply(struct image *image, struct reader *in)
     struct record_apply apply;
     record_apply_read(in, &apply);
     image_touch(image, apply.id);
-    box_pop(image, box_find(image, apply.type, apply.id), apply.consumed);
+    struct box *box = box_find(image, apply.type, apply.id);
+    struct callers callers = box_callers(box, apply.consumed);
     uint32_t index = 0;
     struct record_item item;
     for (uint64_t left = reader_varint(in); left > 0; left--) {
         record_item_read(in, &item);
         if (item.kind == ITEM_REPLY)
-            answer(image, &item);
+            answer(image, item.id.size > 0 ? item.id : callers_take(&callers), item.argument);
         else
             put_item(image, &item, apply.type, apply.id, index);
         index++;
     }
+    box_pop(image, box, apply.consumed); /* not before: replies go to those who sent them */
     for (uint64_t left = reader_varint(in); left > 0; left--) {
         if (record_delayed_read(in, &item))
             cancel(image, apply.id, item.cancel_token);
@@ -258,7 +260,7 @@ static void fold_receive(struct image *image, struct reader *in)
         struct record_item item;
         record_item_read(in, &item);
         switch (item.kind) {
-        case ITEM_REPLY: answer(image, &item); break;
+        case ITEM_REPLY: answer(image, item.id, item.argument); break;
         case ITEM_EGRESS: post(image, item.type, item.argument); break;
         default: put_item(image, &item, item.has_caller ? item.caller_type : 0, item.caller_id, i);
         }

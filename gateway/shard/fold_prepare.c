@@ -35,11 +35,12 @@ static void need_id(struct need *need, struct span id)
     if (id.size == 0) need->error = ERROR_DAMAGED;
 }
 
-static void need_reply(struct need *n, const struct record_item *item)
+static void need_reply(struct need *n, struct span token, struct span argument)
 {
-    struct parcel parcel = {.kind = ITEM_REPLY, .id = item->id, .argument = item->argument};
-    if (image_owns(n->image, reply_token_slot(item->id)))
-        need(n, item->argument.size); /* the answer */
+    struct parcel parcel = {.kind = ITEM_REPLY, .id = token, .argument = argument};
+    need_id(n, token);
+    if (image_owns(n->image, reply_token_slot(token)))
+        need(n, argument.size); /* the answer */
     else
         need(n, channel_letter_size(&parcel));
 }
@@ -62,10 +63,6 @@ static void need_item(struct need *n, const struct record_item *item, uint32_t c
                       struct span caller_id)
 {
     need_id(n, item->id);
-    if (item->kind == ITEM_REPLY) {
-        need_reply(n, item);
-        return;
-    }
     need_function(n, item->type);
     if (item->kind != ITEM_MESSAGE) {
         need_name(n, item->state_name);
@@ -126,14 +123,20 @@ static void prepare_apply(struct need *n, struct reader *in, int64_t now_ms)
     if (n->error != 0 || in->failed) return;
     const struct box *box = box_find(n->image, apply.type, apply.id);
     if (box == NULL || apply.consumed == 0 || apply.consumed > box->count ||
-        message_check(LIST_FIRST(&box->messages, struct message, link)) != apply.check)
+        message_check(LIST_FIRST(&box->messages, struct message, link)) != apply.check) {
         n->error = ERROR_DAMAGED;
+        return;
+    }
+    struct callers callers = box_callers(box, apply.consumed);
     uint64_t items = reader_varint(in);
     struct record_item item;
     for (uint64_t i = 0; i < items && !in->failed; i++) {
         record_item_read(in, &item);
         if (item.kind == ITEM_EGRESS) n->error = ERROR_DAMAGED;
-        need_item(n, &item, apply.type, apply.id);
+        if (item.kind == ITEM_REPLY)
+            need_reply(n, item.id.size > 0 ? item.id : callers_take(&callers), item.argument);
+        else
+            need_item(n, &item, apply.type, apply.id);
     }
     uint64_t delayed = reader_varint(in);
     for (uint64_t i = 0; i < delayed && !in->failed; i++)
@@ -282,7 +285,10 @@ static void prepare_received(struct need *n, const struct record_item *item)
     if (!image_owns(image, slot) || item->delayed || item->kind == ITEM_STATE_SET ||
         item->kind == ITEM_STATE_DELETE)
         n->error = ERROR_DAMAGED;
-    need_item(n, item, 0, SPAN_EMPTY);
+    if (item->kind == ITEM_REPLY)
+        need_reply(n, item->id, item->argument);
+    else
+        need_item(n, item, 0, SPAN_EMPTY);
 }
 
 static void prepare_receive(struct need *n, struct reader *in)

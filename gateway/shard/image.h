@@ -289,6 +289,16 @@ struct box *box_get(struct image *image, uint32_t type, struct span id);
 void box_put(struct image *image, struct box *box, struct message *message); /* message taken */
 /* Drops the first `count`; an empty box goes. True: it has gone. */
 bool box_pop(struct image *image, struct box *box, uint32_t count);
+/* Those of the box's first `count` messages whose caller waits for a reply, in their order. */
+struct callers {
+    struct span next; /* token of the next one, empty: there is no more */
+    const struct list *last;
+    uint32_t left; /* messages behind the last */
+};
+/* Good while these messages are in the box. */
+struct callers box_callers(const struct box *box, uint32_t count);
+/* Gives `next` and goes on to the one after it. */
+struct span callers_take(struct callers *callers);
 /* The state write that may be taken now: at the head; anywhere in a parked box, where nothing else
  * moves. */
 struct message *box_first_write(const struct box *box);

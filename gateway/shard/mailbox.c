@@ -163,6 +163,26 @@ static void drop(struct image *image, struct box *box, struct message *message)
     message_free(image, message);
 }
 
+struct callers box_callers(const struct box *box, uint32_t count)
+{
+    CHECK(count <= box->count);
+    struct callers callers = {.last = &box->messages, .left = count};
+    callers_take(&callers);
+    return callers;
+}
+
+struct span callers_take(struct callers *callers)
+{
+    struct span taken = callers->next;
+    callers->next = SPAN_EMPTY;
+    while (callers->left > 0 && callers->next.size == 0) {
+        callers->left--;
+        callers->last = callers->last->next;
+        callers->next = message_reply_token(CONTAINER_OF(callers->last, struct message, link));
+    }
+    return taken;
+}
+
 struct message *box_first_write(const struct box *box)
 {
     if (box->write_count == 0) return NULL; /* a parked box with much mail is asked for each more */

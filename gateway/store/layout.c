@@ -53,6 +53,12 @@ int layout_check_format(const char *directory, struct errmsg *errmsg)
                 "%.200s at offset %zu: the data directory has format %lu, this version reads up to "
                 "%d: start the newer version",
                 path, size, format, LAYOUT_FORMAT);
+        else if (format < LAYOUT_FORMAT)
+            error = errmsg_set(
+                errmsg, ERROR_UNSUPPORTED,
+                "%.200s at offset %zu: the data directory has format %lu, this version reads only "
+                "%d: use the version that made it, or start with an empty directory",
+                path, size, format, LAYOUT_FORMAT);
     }
     buffer_close(&text);
     return error;

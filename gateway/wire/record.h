@@ -10,6 +10,7 @@
 
 #include "base/buffer.h"
 #include "base/reader.h"
+#include "base/slot.h" /* REPLY_TOKEN_SIZE */
 #include "base/span.h"
 
 enum record_kind {
@@ -32,7 +33,7 @@ enum record_kind {
         0x80, /* kinds with this bit may be skipped by a reader that does not know them */
 };
 
-enum { RECORD_FORMAT = 1, RECORD_SIZE_MAX = 64 << 20 };
+enum { RECORD_FORMAT = 2, RECORD_SIZE_MAX = 64 << 20 };
 
 struct record {
     uint8_t kind;
@@ -66,7 +67,9 @@ void record_spec_read(struct reader *in, struct record_spec *spec);
 
 enum item_kind {
     ITEM_MESSAGE,
-    ITEM_REPLY,     /* to whoever holds a reply token: id = token, no type */
+    /* To whoever holds a reply token: id = token, no type. Without id, in APPLY: to the next one
+       who waits, in the order of the messages it consumes. */
+    ITEM_REPLY,
     ITEM_STATE_SET, /* argument = value */
     ITEM_STATE_DELETE,
     ITEM_EGRESS, /* between shards: type = lane, no id, argument = record */
@@ -81,7 +84,8 @@ struct record_item {
     bool has_caller;      /* not set inside APPLY: the caller is the address that applies */
     uint32_t caller_type;
     struct span caller_id;
-    struct span reply_token; /* somebody waits for a reply */
+    struct span reply_token;           /* somebody waits for a reply */
+    char token_text[REPLY_TOKEN_SIZE]; /* read: where the text of a token stands */
     struct span traceparent;
     bool delayed;
     uint64_t delay_ms; /* after the record's time */

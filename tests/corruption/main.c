@@ -92,7 +92,7 @@ static void judge_refusal(const struct life *life, int error)
     const char *text = life->errmsg.text;
     total.refused++;
     if (wanted.trace) fprintf(stderr, "refused: %s\n", text);
-    if (error != ERROR_DAMAGED && error != ERROR_NEWER_FORMAT)
+    if (error != ERROR_DAMAGED && error != ERROR_NEWER_FORMAT && error != ERROR_UNSUPPORTED)
         violation("not a refusal but %s: %s", error_text(error), text);
     if (strstr(text, LIFE_DIRECTORY "/") == NULL || strstr(text, " at offset ") == NULL)
         violation("a refusal without file and offset: %s", text);

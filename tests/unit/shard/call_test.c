@@ -169,3 +169,32 @@ Test(call, nobody_waiting_leaves_nothing_behind)
     fixture_step(f, &event);
     fixture_close(f); /* the leak checker looks */
 }
+
+/* Replies in the order of the callers need no token in the record, others do; all find their way,
+ * in the recovered shard as well. */
+Test(call, each_caller_of_a_batch_gets_its_own_reply)
+{
+    struct fixture *f = fixture_open();
+    f->cutting = true;
+    fixture_send(f, "t/a", "1", "first");
+    waiter_t one = call(f, "1", "", "token1"), two = call(f, "1", "", "token2");
+    fixture_send(f, "t/a", "1", "in between");
+    waiter_t three = call(f, "1", "", "token3"), four = call(f, "1", "", "token4");
+    RESULT(CALL("t/a", "1"), SENDS(to("holdfast/reply", "token4", "too early")));
+    cr_expect_eq(KIND(four), ANSWER_REPLY, "of a message that waits");
+    RESULT(CALL("t/a", "1"),
+           SENDS(to("t/a", "1", "to itself"), to("holdfast/reply", "token1", "to one"),
+                 to("holdfast/reply", "token3", "to three"),
+                 to("holdfast/reply", "token1", "again"),
+                 to("holdfast/reply", "token2", "to two")));
+    cr_expect_str_eq(body(f, one), "to one");
+    cr_expect_str_eq(body(f, two), "to two");
+    cr_expect_str_eq(body(f, three), "to three");
+    cr_expect_str_eq(body(f, four), "too early");
+    cr_expect_eq(fixture_metrics(f).replies_dropped, 1);
+    cr_expect_str_eq(fixture_argument(CALL("t/a", "1"), 0), "to itself");
+    fixture_crash(f);
+    cr_expect_str_eq(body(f, attach(f, "token2")), "to two");
+    cr_expect_str_eq(body(f, attach(f, "token3")), "to three");
+    fixture_close(f);
+}

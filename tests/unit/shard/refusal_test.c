@@ -154,6 +154,9 @@ Test(refusal, apply)
     DAMAGED(RECORD_APPLY);
     apply(1, 0, NULL, NULL, 9999);
     DAMAGED(RECORD_APPLY);
+    reply.id = SPAN_EMPTY;
+    apply(1, 0, &reply, NULL, 0);
+    DAMAGED(RECORD_APPLY); /* nobody waits for it */
 }
 
 Test(refusal, operator_and_fail)

@@ -313,13 +313,17 @@ Test(journal, a_replay_that_refuses_stops_the_open)
     ledger_close(&ledger);
 }
 
-Test(journal, a_newer_format_is_refused)
+Test(journal, another_format_is_refused)
 {
     char path[PATH_SIZE];
     ledger_must_open(&ledger);
     ledger_close(&ledger);
     snprintf(path, sizeof path, "%.500s/format", directory);
-    file_bytes_write(path, SPAN_LITERAL("holdfast format 2\n"));
+    file_bytes_write(path, SPAN_LITERAL("holdfast format 1\n"));
+    cr_assert_eq(ledger_open(&ledger, 0), ERROR_UNSUPPORTED);
+    cr_assert_not_null(strstr(ledger.errmsg.text, "use the version that made it"), "%s",
+                       ledger.errmsg.text);
+    file_bytes_write(path, SPAN_LITERAL("holdfast format 4\n"));
     cr_assert_eq(ledger_open(&ledger, 0), ERROR_NEWER_FORMAT);
     cr_assert_not_null(strstr(ledger.errmsg.text, "start the newer version"), "%s",
                        ledger.errmsg.text);
