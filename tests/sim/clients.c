@@ -94,6 +94,11 @@ static void send_new(struct world *world)
     client_sends(world, number);
 }
 
+void clients_rush(struct world *world, uint32_t count)
+{
+    for (; count > 0; count--) send_new(world);
+}
+
 /* A new message with the key of one that was accepted: it never gets anywhere. */
 static void send_another(struct world *world, uint32_t key_of)
 {

@@ -137,6 +137,7 @@ void function_called(struct world *world, struct host *host,
     MUST(world->call_count < CALLS_MAX);
     int64_t out_ms = stays_out_ms(world);
     world->out_ms += out_ms;
+    world->settling.calls += world->late;
     struct call call = {.invocation = invocation,
                         .host = host->number,
                         .address = address,

@@ -52,6 +52,21 @@ static bool canaries_sing(void)
     return false;
 }
 
+/* Work that outgrows its memory waits for an operator or for luck: some of them are slow. A budget
+ * that makes all crawl would show here. */
+static void print_settling(const struct totals *sum)
+{
+    const uint64_t *within = sum->settled_within;
+    if (sum->settling_messages == 0) return;
+    printf("small budgets, functions that answer at once: %.1f ms and %.2f calls for a message; "
+           "settled within 1 s %llu, 4 s %llu, 16 s %llu, 64 s %llu, later %llu\n",
+           (double)sum->settling_ms / (double)sum->settling_messages,
+           (double)sum->settling_calls / (double)sum->settling_messages,
+           (unsigned long long)within[0], (unsigned long long)within[1],
+           (unsigned long long)within[2], (unsigned long long)within[3],
+           (unsigned long long)within[4]);
+}
+
 static void print_totals(const struct job *job, const struct totals *sum, double seconds)
 {
 #define N(name) ((unsigned long long)sum->name)
@@ -61,9 +76,11 @@ static void print_totals(const struct job *job, const struct totals *sum, double
            N(deeds), N(signals), N(savepoints), N(restores), N(digests));
     printf("%llu crashes, %llu recoveries, %llu faults; %llu disks that had lied were found out; "
            "%llu processes stood still, %llu second ones were refused; %llu seeds with small "
-           "budgets; %llu simulated seconds\nchecks:",
+           "budgets; %llu simulated seconds\n",
            N(crashes), N(recoveries), N(faults), N(found_out), N(stops), N(intrusions), N(small),
            N(simulated_ms) / 1000);
+    print_settling(sum);
+    printf("checks:");
     for (int i = 1; i < INVARIANTS; i++)
         if (sum->checks[i] > 0) printf(" I%d %llu", i, N(checks[i]));
     printf("\nproof: harness=sim cases=%llu faults=%llu recoveries=%llu violations=%d "

@@ -5,10 +5,15 @@
 #include "swarm.h"
 #include "verdict.h"
 
+/* 1, 4, 16, 64 seconds, and later. */
+enum { SETTLED_TIMES = 5 };
+
 struct totals {
     uint64_t seeds, reruns, steps, crashes, recoveries, faults, digests, notes, deeds, signals;
     uint64_t savepoints, restores, disk_seeds, found_out, simulated_ms, stops, intrusions, small;
     uint64_t checks[INVARIANTS];
+    /* how worlds with small budgets settled whose functions answer at once */
+    uint64_t settling_ms, settling_calls, settling_messages, settled_within[SETTLED_TIMES];
 };
 
 /* simulate.c: a whole life. canary: how the books are falsified before they are judged; 0: not. */

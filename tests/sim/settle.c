@@ -274,10 +274,19 @@ static void keep_one_killer(struct world *world)
     }
 }
 
-void world_settle(struct world *world)
+static uint64_t count_applied(struct world *world)
 {
-    calm_down(world);
-    if (world->over) return;
+    uint64_t count = 0;
+    for (uint32_t i = 0; i < world->host_count; i++) {
+        struct shard_metrics metrics;
+        shard_metrics(world->hosts[i].shard, &metrics);
+        count += metrics.messages_applied;
+    }
+    return count;
+}
+
+static void settle_all(struct world *world)
+{
     if (!world->cured) { /* poison parks, all else goes on */
         keep_one_killer(world);
         retry_all(world);
@@ -286,6 +295,19 @@ void world_settle(struct world *world)
         for (uint32_t i = 0; i < world->host_count; i++) world_configure(world, &world->hosts[i]);
     }
     settle_by(world, is_settled);
+}
+
+void world_settle(struct world *world)
+{
+    calm_down(world);
+    if (world->over) return;
+    /* So that there is something to drain. */
+    if (world->swarm.room_bytes > 0 && chance(world, 50)) clients_rush(world, pick(world, 200));
+    int64_t begun_ms = world->now_ms;
+    uint64_t applied = count_applied(world);
+    settle_all(world);
+    world->settling.ms = world->now_ms - begun_ms;
+    world->settling.messages = count_applied(world) - applied;
     world->pulling = world->popping = false;
     commit_all(world);
     take_all_records(world);

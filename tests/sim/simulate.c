@@ -20,6 +20,17 @@ static void falsify(struct world *world, int canary)
     }
 }
 
+static void add_settling(struct totals *totals, const struct world *world)
+{
+    int time = 0;
+    if (world->over || world->swarm.room_bytes == 0 || world->swarm.slow_functions) return;
+    totals->settling_ms += (uint64_t)world->settling.ms;
+    totals->settling_calls += world->settling.calls;
+    totals->settling_messages += world->settling.messages;
+    while (time < SETTLED_TIMES - 1 && world->settling.ms > 1000 << 2 * time) time++;
+    totals->settled_within[time]++;
+}
+
 static void add(struct totals *totals, const struct world *world)
 {
     totals->seeds++;
@@ -39,6 +50,7 @@ static void add(struct totals *totals, const struct world *world)
     totals->intrusions += world->intrusions;
     totals->small += world->swarm.room_bytes > 0;
     totals->simulated_ms += (uint64_t)world->now_ms;
+    add_settling(totals, world);
     for (int i = 0; i < INVARIANTS; i++) totals->checks[i] += verdict_checks[i];
 }
 

@@ -159,6 +159,11 @@ struct world {
     uint64_t trace;
     struct machine machines[SHARDS_SIMULATED_MAX]; /* of each shard, or the first of all */
     bool disk_fails;                               /* it may, just now */
+    /* what the final phase took, by the world's time, and what it did */
+    struct {
+        int64_t ms;
+        uint64_t calls, messages;
+    } settling;
     int64_t out_ms; /* for so long calls stay out in the final phase, one after the other */
     bool over;      /* what a disk had not done was found out: nothing is owed any more */
 };
@@ -252,6 +257,8 @@ void blame_recovered(struct world *world, const struct host *host, uint64_t surv
 void blame_forget(struct world *world, uint32_t address);
 
 /* clients.c */
+/* So many new messages at once. */
+void clients_rush(struct world *world, uint32_t count);
 void client_acts(struct world *world);
 void client_sends(struct world *world, uint32_t note);
 void client_reads(struct world *world, uint32_t address, const char *name);
