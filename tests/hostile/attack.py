@@ -11,14 +11,15 @@ RATE = 12 << 20  # bytes a second that one attack may send: a 100 Mbit/s line
 
 
 class Attack:
-    def __init__(self, name, side, run, variants):
+    def __init__(self, name, side, run, variants, functions=()):
         self.name, self.side, self.run, self.variants = name, side, run, variants
+        self.functions = functions  # that answer in it, over HTTP/1.1: somebody else can ask them, too
 
 
-def attack(name, side="ingress", variants=1):
+def attack(name, side="ingress", variants=1, functions=()):
     """Registers run(target). It goes on while target.going() and leaves its sockets to the process's end."""
     def register(run):
-        ATTACKS.append(Attack(name, side, run, variants))
+        ATTACKS.append(Attack(name, side, run, variants, functions))
         return run
     return register
 

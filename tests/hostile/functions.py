@@ -1,10 +1,12 @@
 """Functions that answer the gateway as badly as they can, over HTTP/1.1 and HTTP/2, and the attacks made of them.
 
 One process listens on two ports. The path of a request is the function's name, and with it the behaviour; each has an
-endpoint of its own, so that one's circuit is not another's.
+endpoint of its own, so that one's circuit is not another's. `drain` asks them in the gateway's place.
 """
 import gzip
 import http.client
+import multiprocessing
+import selectors
 import socket
 import struct
 import sys
@@ -24,6 +26,8 @@ from world import http_answer, listen, spawn  # noqa: E402
 hostile_now = functions_h2.hostile_now
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/octet-stream\r\n"
 GOOD = wire.Response().encode()
+PIECE = 1 << 18
+sent = multiprocessing.RawValue("Q", 0)  # bytes of all answers, nearly: threads may miss each other's
 BOMB = gzip.compress(b"\0" * (256 << 20), 9)  # 256 MiB in 256 KB
 
 
@@ -51,6 +55,23 @@ def reset(connection, data):
 
 def varint(number):
     return wire.varint(number)
+
+
+class Counted:
+    """A connection that counts what is taken of its answers."""
+
+    def __init__(self, connection):
+        self.connection = connection
+
+    def __getattr__(self, name):
+        return getattr(self.connection, name)
+
+    def sendall(self, data):
+        view = memoryview(data)
+        while view:
+            self.connection.sendall(view[:PIECE])
+            sent.value += len(view[:PIECE])
+            view = view[PIECE:]
 
 
 def says(data):
@@ -142,6 +163,7 @@ GROUPS = {
 
 def serve(connection):
     """One connection: each request is answered as its path says, until that breaks it."""
+    connection = Counted(connection)
     reader = connection.makefile("rb")
     try:
         while True:
@@ -205,6 +227,34 @@ class HostileFunctions:
         self.child.join(5)
 
 
+# -- Somebody else in the gateway's place --
+
+def drain(port, names, seconds, requests, size):
+    """So many requests to the functions, in peace first as in feed(), and so many bytes of their answers at most. What comes
+    is taken and not looked at; who is silent is left alone."""
+    selector, asked, sent_before, begin = selectors.DefaultSelector(), 0, sent.value, time.monotonic()
+    room = bytearray(1 << 17)
+    while (passed := time.monotonic() - begin) < seconds:
+        hostile_now.value = passed > 0.3 * seconds
+        while asked < requests * passed / seconds:
+            connection = socket.create_connection(("127.0.0.1", port))
+            connection.sendall(b"POST /%s HTTP/1.1\r\nhost: t\r\ncontent-length: 1\r\n\r\nx" % names[asked % len(names)].encode())
+            selector.register(connection, selectors.EVENT_READ)
+            asked += 1
+        for key, _ in selector.select(0.01):
+            if sent.value - sent_before > size * passed / seconds:
+                time.sleep(0.002)
+                break
+            try:
+                count = key.fileobj.recv_into(room)
+            except OSError:
+                count = 0
+            if count == 0:
+                selector.unregister(key.fileobj)
+                key.fileobj.close()
+    hostile_now.value = 0
+
+
 # -- The attacks: messages to such functions, for as long as it lasts --
 
 def feed(target, names, each=20):
@@ -229,7 +279,8 @@ def feed(target, names, each=20):
 
 
 for group, members in GROUPS.items():
-    attack(f"function: {group}", side="function", variants=len(members))(lambda target, members=members: feed(target, members))
+    attack(f"function: {group}", side="function", variants=len(members), functions=members)(
+        lambda target, members=members: feed(target, members))
 for group, members in functions_h2.GROUPS.items():
     attack(f"function h2: {group}", side="function", variants=len(members))(
         lambda target, members=members: feed(target, [f"h2-{name}" for name in members]))
