@@ -97,14 +97,6 @@ static size_t freed_bytes(const struct shard *shard, const struct flight *flight
     return bytes;
 }
 
-/* What the result takes beyond what it frees. */
-static size_t growth_bytes(const struct shard *shard, const struct flight *flight,
-                           const struct function_response *response)
-{
-    size_t more = effects_bytes(response), freed = freed_bytes(shard, flight, response);
-    return more > freed ? more - freed : 0;
-}
-
 /* ---- What there is room for ---- */
 
 /* Into what is empty goes anything: a response larger than the whole would wait for ever. */
@@ -141,19 +133,35 @@ struct lack budget_lack(const struct shard *shard, const struct flight *flight,
     if (!has_room(shard, outbox, 0)) return outbox;
     struct lack channels = {SHORT_OF_CHANNELS, crossing_bytes(shard, response)};
     if (!has_room(shard, channels, 0)) return channels;
-    struct lack memory = {SHORT_OF_MEMORY, growth_bytes(shard, flight, response)};
+    struct lack memory = {SHORT_OF_MEMORY, effects_bytes(response)};
     size_t level = flight->leads ? LEVEL_PIONEER : LEVEL_RESULTS;
+    if (has_memory(shard, memory.bytes, level)) return (struct lack){0};
+    size_t freed = freed_bytes(shard, flight, response);
+    memory.bytes = memory.bytes > freed ? memory.bytes - freed : 0;
     return has_memory(shard, memory.bytes, level) ? (struct lack){0} : memory;
 }
 
 /* ---- Those who wait ---- */
 
-/* They are the last who lead, or find room. */
-static void queue_first(struct shard *shard, struct flight *flight)
+/* The one that is next when there is room: for memory the last, for the others the first. */
+static struct flight *next_blocked(const struct shard *shard, enum shortage shortage)
 {
-    flight->may_lead = false;
+    const struct list *blocked = &shard->overlay.blocked[shortage];
+    if (list_empty(blocked)) return NULL;
+    return shortage == SHORT_OF_MEMORY ? LIST_LAST(blocked, struct flight, link)
+                                       : LIST_FIRST(blocked, struct flight, link);
+}
+
+/* Now it comes after all others. */
+static void pass_over(struct shard *shard, struct flight *flight)
+{
+    struct list *blocked = &shard->overlay.blocked[flight->lack.of];
     list_remove(&flight->link);
-    list_prepend(&shard->overlay.blocked[SHORT_OF_MEMORY], &flight->link);
+    if (flight->lack.of == SHORT_OF_MEMORY)
+        list_prepend(blocked, &flight->link);
+    else
+        list_append(blocked, &flight->link);
+    flight->may_lead = false;
 }
 
 /* Fewer messages need less room; and nobody gains by answers that are made to be thrown away. */
@@ -178,45 +186,28 @@ void block(struct shard *shard, struct flight *flight, struct lack lack)
     flight_sleep(shard, flight, FLIGHT_BLOCKED,
                  shard->overlay.now_ms + (BLOCKED_RETRY_MS << doublings));
     flight->may_lead = lack.of == SHORT_OF_MEMORY;
-    if (flight->may_lead && led) queue_first(shard, flight);
+    if (flight->may_lead && led) pass_over(shard, flight);
 }
 
-static bool is_down(const struct overlay *overlay, const struct flight *flight)
+static bool is_down(struct shard *shard, const struct flight *flight)
 {
-    if (flight->endpoint >= overlay->endpoint_count) return false;
-    const struct endpoint *endpoint = &overlay->endpoints[flight->endpoint];
-    return endpoint->failures > 0 || overlay->now_ms < endpoint->open_until_ms;
+    int32_t number = endpoint_of(shard, flight->box->type);
+    if (number < 0) return false;
+    const struct endpoint *endpoint = &shard->overlay.endpoints[number];
+    return endpoint->failures > 0 || shard->overlay.now_ms < endpoint->open_until_ms;
 }
 
-/* NULL: there is none. Those of an endpoint that is down do not lead. */
-static struct flight *next_pioneer(struct shard *shard)
-{
-    const struct list *blocked = &shard->overlay.blocked[SHORT_OF_MEMORY];
-    while (!list_empty(blocked)) {
-        struct flight *flight = LIST_LAST(blocked, struct flight, link);
-        if (!flight->may_lead) break;
-        if (!is_down(&shard->overlay, flight)) return flight;
-        queue_first(shard, flight);
-    }
-    return NULL;
-}
-
-/* The one that comes next when there is room: for memory the last, for others the first. */
-static struct flight *next_blocked(const struct shard *shard, enum shortage shortage)
-{
-    const struct list *blocked = &shard->overlay.blocked[shortage];
-    if (list_empty(blocked)) return NULL;
-    return shortage == SHORT_OF_MEMORY ? LIST_LAST(blocked, struct flight, link)
-                                       : LIST_FIRST(blocked, struct flight, link);
-}
-
-/* True: somebody found room. */
+/* True: somebody found room. Of those whose endpoint is down, one a turn is passed over. */
 static bool wake_short_of(struct shard *shard, enum shortage shortage)
 {
     struct flight *flight;
     bool woken = false;
-    while ((flight = next_blocked(shard, shortage)) != NULL && !is_down(&shard->overlay, flight) &&
+    while ((flight = next_blocked(shard, shortage)) != NULL &&
            has_room(shard, flight->lack, shard->overlay.claimed[shortage])) {
+        if (is_down(shard, flight)) {
+            pass_over(shard, flight);
+            break;
+        }
         flight_claim(shard, flight);
         woken = true;
     }
@@ -241,6 +232,17 @@ static bool is_time_to_lead(const struct overlay *overlay)
            overlay->mono_ms >= overlay->led_ms + PIONEER_EVERY_MS;
 }
 
+/* NULL: there is none. Those of an endpoint that is down do not lead. */
+static struct flight *next_pioneer(struct shard *shard)
+{
+    struct flight *flight;
+    while ((flight = next_blocked(shard, SHORT_OF_MEMORY)) != NULL && flight->may_lead) {
+        if (!is_down(shard, flight)) return flight;
+        pass_over(shard, flight);
+    }
+    return NULL;
+}
+
 void send_pioneer(struct shard *shard, struct shard_update *update)
 {
     if (!is_time_to_lead(&shard->overlay)) return;
@@ -254,7 +256,7 @@ void send_pioneer(struct shard *shard, struct shard_update *update)
 int64_t pioneer_wake_at(const struct shard *shard)
 {
     const struct overlay *overlay = &shard->overlay;
-    const struct list *blocked = &overlay->blocked[SHORT_OF_MEMORY];
-    if (list_empty(blocked) || !LIST_LAST(blocked, struct flight, link)->may_lead) return INT64_MAX;
+    const struct flight *flight = next_blocked(shard, SHORT_OF_MEMORY);
+    if (flight == NULL || !flight->may_lead) return INT64_MAX;
     return overlay->now_ms + overlay->led_ms + PIONEER_EVERY_MS - overlay->mono_ms;
 }

@@ -5,7 +5,9 @@
  * The memory is full for one after the other: at the budget for clients, an eighth above it for
  * results, a quarter above it for what other shards send, in which what waits to go to them does
  * not count, so that two full shards still take each other's parcels. Results that free more than
- * they take pass always.
+ * they take pass always. Who finds no room is called again when there is as much as it lacked,
+ * which is kept for it meanwhile: else whoever waits would be called for nothing each time that a
+ * little comes free. What nobody can measure is tried again by the clock.
  *
  * Work that makes more work fills all of this, and then every result waits for room that another
  * one would have to free. So one address at a time, a pioneer, may go up to a half above the

@@ -41,7 +41,7 @@ enum {
 #define SWEEP_EVERY_MS 1000
 #define SWEEP_MORE_MS 10     /* a slot had more than one lot of expired values */
 #define BLOCKED_RETRY_MS 500 /* where no room comes; doubled each time, so often at most: */
-#define BLOCKED_DOUBLINGS_MAX 7
+#define BLOCKED_DOUBLINGS_MAX 5
 #define PIONEER_EVERY_MS 100 /* while other calls are out */
 #define CLOCK_JUMP_MAX_MS 3600000
 
