@@ -81,32 +81,51 @@ static void retry_all(struct world *world)
     }
 }
 
-/*
- * Work that needs more than half as much again as its budget waits, and says so; and where parked
- * messages fill the memory, what others send waits. An operator gives more memory when nothing else
- * moves.
- */
-static void give_memory(struct world *world)
+/* Nothing was applied for a while. */
+static bool stands(const struct world *world, struct standing *standing, uint64_t applied,
+                   uint64_t outgrown)
 {
-    uint64_t applied = 0, outgrown = 0, parked = 0, parcels = 0;
+    if (standing->applied != applied)
+        *standing = (struct standing){applied, outgrown, world->now_ms};
+    return world->now_ms - standing->since_ms >= STANDS_MS;
+}
+
+/* Work that needs more than half as much again as its budget waits, and says so. */
+static bool has_outgrown(const struct world *world, struct host *host)
+{
+    struct shard_metrics metrics;
+    shard_metrics(host->shard, &metrics);
+    return stands(world, &host->standing, metrics.messages_applied, metrics.outgrown) &&
+           metrics.outgrown > host->standing.outgrown;
+}
+
+/* Where parked messages fill the memory, what others send waits. */
+static bool is_blocked_by_parked(struct world *world)
+{
+    uint64_t applied = 0, parked = 0, parcels = 0;
     for (uint32_t i = 0; i < world->host_count; i++) {
         struct shard_metrics metrics;
         shard_metrics(world->hosts[i].shard, &metrics);
         applied += metrics.messages_applied;
-        outgrown += metrics.outgrown;
         parked += metrics.parked_now;
         parcels += metrics.parcels_waiting;
     }
-    if (applied != world->applied) {
-        world->stands_since_ms = world->now_ms;
-        world->outgrown = outgrown;
-    }
-    bool waits = outgrown > world->outgrown || (parked > 0 && parcels > 0);
-    world->applied = applied;
-    if (!waits || world->now_ms - world->stands_since_ms < STANDS_MS) return;
+    return stands(world, &world->standing, applied, 0) && parked > 0 && parcels > 0;
+}
+
+/* An operator gives more memory where nothing moves, however little the others still do. */
+static void give_memory(struct world *world)
+{
+    bool is_needed = is_blocked_by_parked(world);
+    for (uint32_t i = 0; i < world->host_count; i++)
+        if (has_outgrown(world, &world->hosts[i])) is_needed = true;
+    if (!is_needed) return;
     world->swarm.room_bytes *= 2;
-    world->stands_since_ms = world->now_ms;
-    for (uint32_t i = 0; i < world->host_count; i++) world_configure(world, &world->hosts[i]);
+    world->standing.since_ms = world->now_ms;
+    for (uint32_t i = 0; i < world->host_count; i++) {
+        world->hosts[i].standing.since_ms = world->now_ms;
+        world_configure(world, &world->hosts[i]);
+    }
 }
 
 /* False: all calls that are out stay out for now. */
@@ -243,6 +262,9 @@ static void calm_down(struct world *world)
     if (world->over) return;
     for (uint32_t i = 0; i < world->host_count; i++) world_configure(world, &world->hosts[i]);
     world->late = true;
+    world->standing.since_ms = world->now_ms;
+    for (uint32_t i = 0; i < world->host_count; i++)
+        world->hosts[i].standing.since_ms = world->now_ms;
     for (uint32_t i = 1; i < history->notes_count && !history->may_forget; i++) {
         const struct note *note = &history->notes[i];
         if (note->origin == 0 && note->is_keyed && !note->refused && note->acked.order == 0)

@@ -42,6 +42,13 @@ struct tries {
     uint64_t written[TRIES_POWERS]; /* seq at which there were 1, 2, 4 … */
 };
 
+/* In the final phase: messages that were applied, results that had outgrown their memory when the
+ * last of them was, and since when there was no other one. */
+struct standing {
+    uint64_t applied, outgrown;
+    int64_t since_ms;
+};
+
 /* One shard with its store: a process, or a thread with others. */
 struct host {
     uint32_t number;
@@ -59,6 +66,7 @@ struct host {
     struct promise promises[ENDPOINTS_MAX];
     uint32_t endpoint_count, configs;
     size_t memory_max, outbox_max;
+    struct standing standing;
 };
 
 struct call {
@@ -149,9 +157,7 @@ struct world {
     const struct call *answering; /* whose answer the step is about; NULL: none */
     bool misusing;                /* … and it asks for what is not allowed */
     size_t empty_bytes;           /* memory of a shard that holds nothing */
-    uint64_t applied;             /* messages, and since when no other one was */
-    int64_t stands_since_ms;
-    uint64_t outgrown; /* results that were, when it came to stand still */
+    struct standing standing;     /* of all shards */
     /* what was done */
     uint64_t steps, crashes, recoveries, faults, digests, savepoints_taken, restores;
     uint64_t life_count, stops, intrusions;
