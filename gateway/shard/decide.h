@@ -53,6 +53,9 @@ void pulls_release(struct shard *shard, struct shard_update *update);
 /* Forgets what a slot remembers for too long; nothing while it is less than `least` entries, since
    each eviction is a record. */
 void evict(struct shard *shard, uint32_t slot, uint32_t least, struct shard_update *update);
+/* Shard time, about, when there will be something to evict if nothing happens before; looks into
+ * every slot. */
+int64_t evict_due_at(const struct shard *shard);
 /* Replies that fold has put into entries go to those who wait for them. */
 void replies_release(struct shard *shard, struct shard_update *update);
 

@@ -80,3 +80,29 @@ void evict(struct shard *shard, uint32_t slot, uint32_t least, struct shard_upda
     evict_list(shard, slot, true, least, update);
     evict_list(shard, slot, false, least, update);
 }
+
+/* When the first of a list that nobody waits for is over, about. */
+static int64_t list_due_at(const struct shard *shard, const struct list *list)
+{
+    const struct shard_config *config = &shard->overlay.config;
+    uint32_t skip = 0;
+    LIST_EACH (list, link) {
+        const struct entry *entry = CONTAINER_OF(link, struct entry, order);
+        if (skip++ == EVICT_SKIP_MAX) break;
+        if (entry->gated > 0 || !list_empty(&entry->waiters)) continue;
+        if (entry->key_size > 0) return entry->created_ms + config->dedup_window_ms;
+        if (entry->delivered_ms > 0) return entry->delivered_ms + DELIVERED_KEEP_MS;
+        return entry->created_ms + config->reply_keep_ms;
+    }
+    return INT64_MAX;
+}
+
+int64_t evict_due_at(const struct shard *shard)
+{
+    int64_t due_ms = INT64_MAX;
+    for (uint32_t i = 0; i < 2 * SLOTS; i++) {
+        int64_t at_ms = list_due_at(shard, entry_list(&shard->image.slots[i / 2], i % 2 == 0));
+        if (at_ms < due_ms) due_ms = at_ms;
+    }
+    return due_ms;
+}

@@ -76,11 +76,32 @@ static bool needs_sweep(const struct shard *shard)
     return shard->image.entry_count > 0 || (shard->image.has_expiry && shard->image.cell_count > 0);
 }
 
+/* A shard in which nothing has happened between two sweeps sleeps until something is over. */
+static void plan_sweep(struct shard *shard)
+{
+    struct overlay *overlay = &shard->overlay;
+    overlay->sweep_at_ms = overlay->now_ms + SWEEP_EVERY_MS;
+    if (overlay->swept_seq == shard->image.seq && !shard->image.has_expiry) {
+        int64_t due_ms = evict_due_at(shard);
+        if (due_ms > overlay->sweep_at_ms) overlay->sweep_at_ms = due_ms;
+    }
+    overlay->swept_ms = overlay->now_ms;
+    overlay->swept_seq = shard->image.seq;
+}
+
+static int64_t sweep_at(const struct shard *shard)
+{
+    const struct overlay *overlay = &shard->overlay;
+    int64_t soon_ms = overlay->swept_ms + SWEEP_EVERY_MS;
+    bool sleeps = shard->image.seq == overlay->swept_seq || overlay->sweep_at_ms < soon_ms;
+    return sleeps ? overlay->sweep_at_ms : soon_ms;
+}
+
 static void sweep(struct shard *shard, struct shard_update *update)
 {
     struct overlay *overlay = &shard->overlay;
-    if (overlay->now_ms < overlay->sweep_at_ms) return;
-    overlay->sweep_at_ms = overlay->now_ms + SWEEP_EVERY_MS;
+    if (overlay->now_ms < sweep_at(shard)) return;
+    plan_sweep(shard);
     for (int i = 0; i < SWEEP_SLOTS; i++) {
         evict(shard, overlay->sweep_slot, 1, update);
         if (purge_expired(shard, overlay->sweep_slot, update)) {
@@ -121,7 +142,7 @@ int64_t shard_wake_at(const struct shard *shard)
     for (uint32_t i = 0; i < overlay->peer_count; i++) {
         if (channel_of(&shard->image, i) != NULL) earlier(&at_ms, overlay->peers[i].resend_at_ms);
     }
-    if (needs_sweep(shard)) earlier(&at_ms, overlay->sweep_at_ms);
+    if (needs_sweep(shard)) earlier(&at_ms, sweep_at(shard));
     if (at_ms == INT64_MAX) return INT64_MAX;
     int64_t wait_ms = at_ms - overlay->now_ms;
     return overlay->mono_ms + (wait_ms < 0 ? 0 : wait_ms);

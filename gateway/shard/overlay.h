@@ -195,7 +195,9 @@ struct overlay {
     bool clock_jumped; /* the wall clock is further ahead than may be followed at once */
     /* sweep of expired entries and values */
     uint32_t sweep_slot;
-    int64_t sweep_at_ms;
+    int64_t sweep_at_ms; /* the next one, if nothing happens before … */
+    int64_t swept_ms;    /* … since the last one, at this time … */
+    uint64_t swept_seq;  /* … and this seq */
 };
 
 struct shard {

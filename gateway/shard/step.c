@@ -120,6 +120,7 @@ static void configure(struct shard *shard, const struct shard_config *config)
         shard->failed = true;
         return;
     }
+    overlay->swept_seq = UINT64_MAX; /* windows may be shorter now: see decide_time.c */
     static const enum flight_state unsettled[] = {FLIGHT_READY, FLIGHT_HELD};
     for (size_t i = 0; i < sizeof unsettled / sizeof unsettled[0]; i++) {
         struct list *list = &overlay->states[unsettled[i]];

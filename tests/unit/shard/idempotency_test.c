@@ -97,6 +97,30 @@ Test(idempotency, forgotten_after_the_window)
     fixture_close(f);
 }
 
+Test(idempotency, a_shard_in_which_nothing_happens_sleeps_until_a_window_ends)
+{
+    struct fixture *f = fixture_open();
+    f->config.dedup_window_ms = 600000;
+    fixture_configure(f);
+    keyed(f, "1", "k", "x");
+    RESULT(CALL("t/a", "1"), 0);
+    fixture_pass(f, 5000);
+    cr_expect_gt(shard_wake_at(f->shard), f->clock.mono_ms + 590000);
+    fixture_send(f, "t/a", "2", "x");
+    RESULT(CALL("t/a", "2"), 0);
+    cr_expect_leq(shard_wake_at(f->shard), f->clock.mono_ms + 1000, "now something may be over");
+    fixture_pass(f, 5000);
+    cr_expect_gt(shard_wake_at(f->shard), f->clock.mono_ms + 580000);
+    f->config.dedup_window_ms = 20000;
+    fixture_configure(f);
+    fixture_pass(f, 2000);
+    cr_expect_leq(shard_wake_at(f->shard), f->clock.mono_ms + 20000, "windows have become shorter");
+    fixture_pass(f, 90000);
+    cr_expect_eq(fixture_metrics(f).entries, 0);
+    cr_expect_eq(shard_wake_at(f->shard), INT64_MAX);
+    fixture_close(f);
+}
+
 Test(idempotency, a_key_ends_with_its_window_and_not_with_its_eviction)
 {
     struct fixture *f = fixture_open();
