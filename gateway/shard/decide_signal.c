@@ -198,9 +198,13 @@ static void take_parcels(struct shard *shard, const struct shard_signal *signal,
         return;
     }
     struct portion portion = measure_portion(shard, signal, (uint32_t)known);
-    if (portion.count == known ||
-        !intern_parcels(shard, reader_of(signal->parcels), known, portion.count, update)) {
+    if (portion.count == known) {
         refuse(shard, peer, &portion);
+        return;
+    }
+    const struct portion unmeasured = {0}; /* no room that comes would help */
+    if (!intern_parcels(shard, reader_of(signal->parcels), known, portion.count, update)) {
+        refuse(shard, peer, &unmeasured);
         return;
     }
     struct record_receive receive = {
@@ -209,7 +213,7 @@ static void take_parcels(struct shard *shard, const struct shard_signal *signal,
     record_receive_write(body, &receive);
     write_parcels(shard, reader_of(signal->parcels), known, portion.count, body);
     if (emit(shard, update, RECORD_RECEIVE) != 0) {
-        refuse(shard, peer, &portion);
+        refuse(shard, peer, &unmeasured);
         return;
     }
     peer->full = false;

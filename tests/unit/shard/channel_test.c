@@ -4,6 +4,7 @@
 
 enum { SHARDS = 3 };
 
+#include "shard/limits.h"
 #include "shards.h"
 
 TestSuite(channel, .init = open_shards, .fini = close_shards);
@@ -293,6 +294,49 @@ Test(channel, a_full_receiver_takes_what_it_has_room_for)
         for (uint32_t i = 0; i < 2; i++) fixture_pass(shards[i], 100);
     }
     cr_expect_eq(fixture_metrics(f).parcels_received, PARCELS);
+}
+
+/* No name is left for the first parcel, and no room for the last ones: that room comes does not
+ * help. */
+Test(channel, parcels_without_a_name_are_not_asked_for)
+{
+    enum { PARCELS = 200, NAMES_AT_ONCE = 1000 };
+    carry_all();
+    struct fixture *f = shards[0];
+    fixture_send(f, "t/a", ids[0], "go");
+    RESULT(CALL("t/a", ids[0]), SENDS(to("t/new", ids[1], "parcel")));
+    for (int i = 0; i < PARCELS; i++) send_across(1, "parcel");
+    fixture_forget_signals(f); /* they are lost: later there is one with all of them */
+
+    f = shards[1];
+    f->quiet = true;
+    static char names[NAMES_AT_ONCE][24];
+    static struct effect_delayed delayed[NAMES_AT_ONCE];
+    for (int i = 0; i * NAMES_AT_ONCE < NAMES_MAX; i++) {
+        for (int j = 0; j < NAMES_AT_ONCE; j++) {
+            snprintf(names[j], sizeof names[j], "t/n%d", i * NAMES_AT_ONCE + j);
+            delayed[j] = (struct effect_delayed){.target = fixture_address(names[j], ids[1]),
+                                                 .delay_ms = 1000000};
+        }
+        fixture_send(f, "t/a", ids[1], "go");
+        RESULT(CALL("t/a", ids[1]), .delayed = delayed, .delayed_count = NAMES_AT_ONCE);
+    }
+    f->config.memory_max = (fixture_metrics(f).memory_bytes + 50000) / 12 * 8;
+    fixture_configure(f);
+    fixture_pass(shards[0], 1000);
+    cr_assert_gt(parcels_for(shards[0], 1).count, PARCELS);
+    for (int i = 0; i < 20; i++) {
+        struct shard_signal signal = parcels_for(shards[0], 1);
+        if (signal.count > 0) fixture_carry(shards[0], &signal, f);
+        fixture_forget_signals(shards[0]);
+        for (size_t j = 0; j < f->signal_count; j++) {
+            struct shard_signal back = fixture_signal(f, j);
+            if (back.peer == 0) fixture_carry(f, &back, shards[0]);
+        }
+        fixture_forget_signals(f);
+    }
+    cr_expect_leq(fixture_metrics(f).signals_refused, 1);
+    cr_expect_eq(fixture_metrics(f).parcels_received, 0);
 }
 
 /* Both are over their budgets with mail whose results go to the other one. */
