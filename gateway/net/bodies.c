@@ -237,6 +237,7 @@ static void read_ready(h2o_socket_t *socket, const char *error)
 {
     struct connection *connection = socket->on_close.data;
     struct server *server = connection->listener->server;
+    if (error != NULL && !turn_may_close(connection)) return;
     if (connection->refusal != NULL && error == NULL) {
         h2o_buffer_consume(&socket->input, socket->input->size);
         return;

@@ -46,6 +46,7 @@ struct server {
     struct list postponed; /* requests that wait for the next turn */
     uint64_t turn;
     int64_t handling_us; /* that handlers have taken in this turn */
+    uint32_t closings;   /* connections and requests that have ended in it */
     struct list reads;   /* requests that are out, oldest first */
     uint32_t read_count;
     uint32_t reads_max; /* that may be out, by what was learned */
@@ -216,6 +217,8 @@ bool turn_waits(const struct server *server);
 void turn_request(struct request *request);
 /* It is answered, or gone. */
 void turn_left(struct request *request);
+/* A client has ended its connection. False: not in this turn; the system tells of it again. */
+bool turn_may_close(const struct connection *connection);
 /* An answer of that size is about to be given. */
 void turn_answer(struct request *request, size_t size);
 

@@ -133,6 +133,7 @@ static bool has_pending(const struct server *server)
 static int run_events(struct server *server, int32_t wait_ms)
 {
     errno = 0;
+    server->closings = 0;
     fit_timeouts(server);
     bodies_hook(server);
     if (h2o_evloop_run(server->events, wait_ms) != 0 && errno != EINTR) return ERROR_IO;

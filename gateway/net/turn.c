@@ -4,7 +4,7 @@
  * a hundred thousand of them. So a connection has a number of requests for each turn of the loop.
  * And only so many reads are out at a time: what they have read waits in memory, for the disk as
  * well, and nobody knows its size before. The rest stands in line for the next turn, which then
- * comes without sleep.
+ * comes without sleep. The same with connections that end, each with all of its requests.
  */
 #include "net/internal.h"
 
@@ -22,6 +22,7 @@ enum {
     READ_LARGE = 65536,           /* bytes of an answer */
     LARGE_US = 10000000,          /* so long after one they are large */
     UNKNOWN_US = 100000,          /* so long after the last answer nobody knows */
+    CLOSINGS_MAX = 64, /* in a turn, requests counted; one connection takes what it takes */
 };
 
 void turn_open(struct server *server)
@@ -164,6 +165,16 @@ void turn_answer(struct request *request, size_t size)
     if (!request_is_read(request)) return;
     learn(request->connection->listener->server, size);
     if (size > READ_LARGE) remember_large(request, size);
+}
+
+/* h2o asks for readable sockets, and one that has ended stays one. */
+bool turn_may_close(const struct connection *connection)
+{
+    struct server *server = connection->listener->server;
+    if (server->closings >= CLOSINGS_MAX) return false;
+    server->closings++;
+    LIST_EACH (&connection->requests, link) server->closings++;
+    return true;
 }
 
 static void resume(struct request *request)

@@ -83,6 +83,7 @@ void echo_handle(void *context, struct http_request *request)
         http_answer(request, 204, NULL, 0, SPAN_EMPTY);
     } else if (span_starts_with(request->path, SPAN_LITERAL("/decode/"))) {
         atomic_store(&echo->decoded_at, atomic_load(&echo->handled));
+        atomic_store(&echo->open_then, server_connections(echo->thread.server));
         answer_decoded(request);
     } else {
         answer_echo(request);

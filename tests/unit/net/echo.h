@@ -11,6 +11,7 @@ struct echo {
     atomic_int handled;
     atomic_int gone;
     atomic_int decoded_at; /* `handled` at the last /decode/ */
+    atomic_uint open_then; /* connections that were open then */
     atomic_int turn_ends;
     struct loop_turn_end turn_end;
     struct http_request *held; /* the last of /hold */

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #define ASK "GET /echo HTTP/1.1\r\nHost: t\r\n\r\n"
-enum { REQUESTS = 2000, LARGE = 32 << 20 };
+enum { REQUESTS = 2000, LARGE = 32 << 20, ENDING = 300 };
 
 static struct echo echo;
 static struct http_reply reply;
@@ -21,6 +21,7 @@ static void setup(void)
 {
     struct server_limits limits = SERVER_LIMITS;
     limits.bodies_max = 40 << 20;
+    limits.connections_max = 2 * ENDING;
     echo_start(&echo, limits);
 }
 
@@ -90,6 +91,28 @@ Test(turn, lets_others_in_between)
         cr_assert_eq(reply.status, 200, "the answer to request %d", i);
     }
     close(greedy);
+    close(modest);
+}
+
+static int ending[ENDING];
+
+static void many_end_and_one_asks(void *unused)
+{
+    (void)unused;
+    for (int i = 0; i < ENDING; i++) close(ending[i]);
+    client_say(modest, "GET /decode/modest HTTP/1.1\r\nHost: t\r\n\r\n");
+}
+
+Test(turn, lets_others_in_while_many_end)
+{
+    for (int i = 0; i < ENDING; i++) ending[i] = client_connect(echo.thread.port);
+    modest = connected();
+    server_thread_run(&echo.thread, many_end_and_one_asks, NULL);
+    client_reply(modest, &reply);
+    cr_assert_eq(reply.status, 200);
+    unsigned open = atomic_load(&echo.open_then);
+    cr_assert_gt(open, ENDING / 2, "%u of %d were still there", open, ENDING);
+    cr_assert(server_thread_wait_connections(&echo.thread, 1));
     close(modest);
 }
 
