@@ -68,6 +68,12 @@ static void unlink_flight(struct overlay *overlay, struct flight *flight)
     overlay->state_counts[flight->state]--;
 }
 
+/* To memory that others do not get. */
+static bool has_rights(const struct flight *flight)
+{
+    return flight->leads || flight->claim.bytes > 0;
+}
+
 static void give_up_rights(struct overlay *overlay, struct flight *flight)
 {
     overlay->leading -= flight->leads;
@@ -76,8 +82,19 @@ static void give_up_rights(struct overlay *overlay, struct flight *flight)
     flight->claim = (struct lack){0};
 }
 
-/* A pioneer goes before the others. It is one, and room is kept for whoever has claimed some, until
- * its result is there or it has to wait for something else than its call. */
+/* They may stay down for hours: those who wait for them, with rights before all others, give these
+ * up. */
+static void give_up_endpoint(struct overlay *overlay, const struct endpoint *endpoint)
+{
+    LIST_EACH (&endpoint->ready, link) {
+        struct flight *flight = CONTAINER_OF(link, struct flight, link);
+        if (!has_rights(flight)) return;
+        give_up_rights(overlay, flight);
+    }
+}
+
+/* Who has rights goes before the others, and has them until its result is there or it has to wait
+ * for something else than its call. */
 static void link_flight(struct overlay *overlay, struct flight *flight, enum flight_state state)
 {
     if (state != FLIGHT_READY && state != FLIGHT_WAIT_DURABLE && state != FLIGHT_SENT)
@@ -91,7 +108,11 @@ static void link_flight(struct overlay *overlay, struct flight *flight, enum fli
         return;
     }
     struct endpoint *endpoint = &overlay->endpoints[flight->endpoint];
-    if (flight->leads)
+    if (endpoint->failures > 0) {
+        give_up_rights(overlay, flight);
+        give_up_endpoint(overlay, endpoint);
+    }
+    if (has_rights(flight))
         list_prepend(&endpoint->ready, &flight->link);
     else
         list_append(&endpoint->ready, &flight->link);

@@ -1,5 +1,7 @@
 #include "lib/shard_fixture.h"
 
+#include "shard/overlay.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -202,11 +204,34 @@ static void take_update(struct fixture *fixture)
     shard_update_clear(update);
 }
 
+static bool is_called(const struct flight *flight)
+{
+    return flight->box != NULL &&
+           (flight->state == FLIGHT_READY || flight->state == FLIGHT_WAIT_DURABLE ||
+            flight->state == FLIGHT_SENT);
+}
+
+/* Room is kept for those who are called again, and for nobody else (gateway/shard/budget.h). */
+static void check_rights(const struct overlay *overlay)
+{
+    size_t claimed[SHORTAGES] = {0};
+    uint32_t leading = 0;
+    for (uint32_t i = 0; i < overlay->flight_count; i++) {
+        const struct flight *flight = overlay->flights[i];
+        MUST(is_called(flight) || (!flight->leads && flight->claim.bytes == 0));
+        claimed[flight->claim.of] += flight->claim.bytes;
+        leading += flight->leads;
+    }
+    MUST(memcmp(claimed, overlay->claimed, sizeof claimed) == 0);
+    MUST(leading == overlay->leading);
+}
+
 static void run(struct fixture *fixture, struct shard_event *event)
 {
     event->clock = fixture->clock;
     MUST(shard_step(fixture->shard, event, &fixture->update) == 0);
     take_update(fixture);
+    check_rights(&fixture->shard->overlay);
     MUST(shard_wake_at(fixture->shard) >= fixture->clock.mono_ms);
     if (fixture->cutting) {
         ledger_cut(&fixture->ledger, fixture->shard, 97);

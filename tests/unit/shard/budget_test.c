@@ -524,6 +524,59 @@ Test(budget, room_goes_to_who_can_be_called)
     fixture_close(f);
 }
 
+/* Two endpoints; "1" of each is blocked, that of u/a first, and as much of the outbox is free as
+ * one of them needs. `window`: of u/a. */
+static struct fixture *open_woken(uint32_t window)
+{
+    struct fixture *f = fixture_open();
+    f->quiet = true;
+    f->config.outbox_bytes_max = 400;
+    f->endpoints[1] = f->endpoints[0];
+    f->endpoints[1].pattern = TEXT("u/*");
+    f->endpoints[1].window_max = window;
+    fixture_configure(f);
+    for (int i = 0; i < 8; i++) { /* opens the windows */
+        const char *type = i % 2 == 0 ? "t/a" : "u/a";
+        fixture_send(f, type, "0", "x");
+        RESULT(CALL(type, "0"), 0);
+    }
+    static char large[301];
+    memset(large, 'x', sizeof large - 1);
+    fixture_send(f, "t/a", "0", "x");
+    RESULT(CALL("t/a", "0"), EGRESS(out("t/out", large)));
+    fixture_send(f, "u/a", "1", "x");
+    fixture_send(f, "t/a", "1", "x");
+    RESULT(CALL("u/a", "1"), EGRESS(out("t/out", large)));
+    RESULT(CALL("t/a", "1"), EGRESS(out("t/out", large)));
+    cr_assert_eq(fixture_metrics(f).blocked_now, 2);
+    fixture_send(f, "u/a", "2", "x");
+    struct shard_event ack = {.kind = EVENT_PULL_ACK,
+                              .pull = {.egress = TEXT("t/out"), .after = 1}};
+    fixture_ask(f, &ack);
+    cr_assert_eq(fixture_metrics(f).blocked_now, 1);
+    cr_assert_null(CALL("t/a", "1"), "the room is kept for the other one");
+    return f;
+}
+
+/* The functions that go down meanwhile do not keep the room. */
+Test(budget, a_call_that_fails_keeps_no_room)
+{
+    struct fixture *f = open_woken(64);
+    cr_assert_not_null(CALL("u/a", "1"));
+    fixture_fail(f, CALL("u/a", "1"), OUTCOME_UNREACHABLE, "down");
+    cr_expect_not_null(CALL("t/a", "1"));
+    fixture_close(f);
+}
+
+Test(budget, who_is_to_be_called_by_functions_that_are_down_keeps_no_room)
+{
+    struct fixture *f = open_woken(1);
+    cr_assert_null(CALL("u/a", "1"), "there is a call out already");
+    fixture_fail(f, CALL("u/a", "2"), OUTCOME_UNREACHABLE, "down");
+    cr_expect_not_null(CALL("t/a", "1"));
+    fixture_close(f);
+}
+
 #if !SANITIZED
 static size_t address_space(void)
 {
