@@ -6,6 +6,8 @@
 /* Levels of memory, in eighths of the budget. */
 enum { LEVEL_CLIENTS = 8, LEVEL_RESULTS = 9, LEVEL_PARCELS = 10, LEVEL_PIONEER = 12 };
 
+enum { PASSED_OVER_MAX = 16 }; /* of those who may not lead, each time that one is looked for */
+
 enum {
     MUTATION_OVERHEAD = 160, /* of a value beyond its bytes, at most */
     MESSAGE_OVERHEAD = 160,
@@ -161,7 +163,6 @@ static void pass_over(struct shard *shard, struct flight *flight)
         list_prepend(blocked, &flight->link);
     else
         list_append(blocked, &flight->link);
-    flight->may_lead = false;
 }
 
 /* Fewer messages need less room; and nobody gains by answers that are made to be thrown away. */
@@ -176,8 +177,8 @@ void block(struct shard *shard, struct flight *flight, struct lack lack)
 {
     shard->metrics.blocked++;
     if (flight == NULL) return;
-    bool led = flight->leads;
-    if (led && lack.of == SHORT_OF_MEMORY) shard->metrics.outgrown++;
+    bool has_led = flight->leads && lack.of == SHORT_OF_MEMORY;
+    if (has_led) shard->metrics.outgrown++;
     flight->lack = lack;
     halve_batch(flight);
     uint32_t doublings =
@@ -185,8 +186,8 @@ void block(struct shard *shard, struct flight *flight, struct lack lack)
     flight->blocks++;
     flight_sleep(shard, flight, FLIGHT_BLOCKED,
                  shard->overlay.now_ms + (BLOCKED_RETRY_MS << doublings));
-    flight->may_lead = lack.of == SHORT_OF_MEMORY;
-    if (flight->may_lead && led) pass_over(shard, flight);
+    flight->may_lead = lack.of == SHORT_OF_MEMORY && !has_led;
+    if (has_led) pass_over(shard, flight);
 }
 
 static bool is_down(struct shard *shard, const struct flight *flight)
@@ -232,12 +233,12 @@ static bool is_time_to_lead(const struct overlay *overlay)
            overlay->mono_ms >= overlay->led_ms + PIONEER_EVERY_MS;
 }
 
-/* NULL: there is none. Those of an endpoint that is down do not lead. */
+/* NULL: there is none yet. Those of an endpoint that is down do not lead, nor who has done so. */
 static struct flight *next_pioneer(struct shard *shard)
 {
-    struct flight *flight;
-    while ((flight = next_blocked(shard, SHORT_OF_MEMORY)) != NULL && flight->may_lead) {
-        if (!is_down(shard, flight)) return flight;
+    for (int i = 0; i < PASSED_OVER_MAX; i++) {
+        struct flight *flight = next_blocked(shard, SHORT_OF_MEMORY);
+        if (flight->may_lead && !is_down(shard, flight)) return flight;
         pass_over(shard, flight);
     }
     return NULL;
@@ -246,9 +247,9 @@ static struct flight *next_pioneer(struct shard *shard)
 void send_pioneer(struct shard *shard, struct shard_update *update)
 {
     if (!is_time_to_lead(&shard->overlay)) return;
+    shard->overlay.led_ms = shard->overlay.mono_ms;
     struct flight *flight = next_pioneer(shard);
     if (flight == NULL) return;
-    shard->overlay.led_ms = shard->overlay.mono_ms;
     flight_lead(shard, flight);
     dispatch(shard, update);
 }
@@ -256,7 +257,6 @@ void send_pioneer(struct shard *shard, struct shard_update *update)
 int64_t pioneer_wake_at(const struct shard *shard)
 {
     const struct overlay *overlay = &shard->overlay;
-    const struct flight *flight = next_blocked(shard, SHORT_OF_MEMORY);
-    if (flight == NULL || !flight->may_lead) return INT64_MAX;
+    if (list_empty(&overlay->blocked[SHORT_OF_MEMORY])) return INT64_MAX;
     return overlay->now_ms + overlay->led_ms + PIONEER_EVERY_MS - overlay->mono_ms;
 }

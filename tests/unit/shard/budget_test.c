@@ -577,6 +577,57 @@ Test(budget, who_is_to_be_called_by_functions_that_are_down_keeps_no_room)
     fixture_close(f);
 }
 
+/* It would have led while its functions were down: it does when they are back. */
+Test(budget, functions_that_come_back_lead_soon)
+{
+    char text[600] = {0};
+    memset(text, 'x', sizeof text - 1);
+    struct fixture *f = open_full(text);
+    answer_two(f, "1", text);
+    answer_two(f, "2", text);
+    cr_assert_null(CALL("t/a", "2"), "the first one leads");
+    fixture_fail(f, CALL("t/a", "slow"), OUTCOME_UNREACHABLE, "down");
+    fixture_pass(f, 150);
+    cr_assert_null(CALL("t/a", "2"));
+    cr_assert_eq(fixture_metrics(f).blocked_now, 1);
+    answer_two(f, "1", text); /* up again */
+    fixture_pass(f, 150);
+    cr_expect_eq(fixture_metrics(f).blocked_now, 0, "not by its own clock");
+    f->quiet = true;
+    fixture_close(f);
+}
+
+/* What a snapshot has kept is given back between two steps. */
+Test(budget, the_end_of_a_snapshot_makes_room)
+{
+    struct fixture *f = fixture_open();
+    f->quiet = true;
+    static char text[20001];
+    memset(text, 'x', sizeof text - 1);
+    for (int i = 0; i < 4; i++) { /* opens the window */
+        fixture_send(f, "t/a", "0", "x");
+        RESULT(CALL("t/a", "0"), 0);
+    }
+    for (int i = 0; i < 3; i++) fixture_send(f, "t/b", "slow", text);
+    fixture_send(f, "t/a", "1", "x");
+    cr_assert_eq(shard_cut_begin(f->shard, 0), 0);
+    fixture_send(f, "t/b", "slow", text); /* now there are two of the slot */
+    f->config.memory_max = fixture_metrics(f).memory_bytes / 10 * 8;
+    fixture_configure(f);
+    for (int i = 0; i < 2; i++) { /* then as a pioneer */
+        RESULT(CALL("t/a", "1"), SENDS(to("t/a", "3", text), to("t/a", "4", text)));
+        if (i == 0) fixture_pass(f, 100);
+    }
+    cr_assert_eq(fixture_metrics(f).outgrown, 1);
+    fixture_pass(f, 100);
+    cr_assert_null(CALL("t/a", "1"));
+    shard_cut_end(f->shard);
+    cr_assert_leq(shard_wake_at(f->shard), f->clock.mono_ms + 100);
+    fixture_pass(f, 100);
+    cr_expect_not_null(CALL("t/a", "1"), "not by its own clock");
+    fixture_close(f);
+}
+
 #if !SANITIZED
 static size_t address_space(void)
 {
