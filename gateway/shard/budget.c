@@ -165,11 +165,12 @@ static void pass_over(struct shard *shard, struct flight *flight)
         list_append(blocked, &flight->link);
 }
 
-/* Fewer messages need less room; and nobody gains by answers that are made to be thrown away. */
-static void halve_batch(struct flight *flight)
+/* Fewer messages need less room; and nobody gains by answers that are made to be thrown away: as
+ * much room as one lacked is not for all that have come since. */
+static void narrow_batch(struct flight *flight)
 {
-    if (flight->sent_count < 2) return;
-    flight->batch_max = flight->sent_count / 2;
+    if (flight->sent_count == 0) return;
+    flight->batch_max = (flight->sent_count + 1) / 2;
     flight->lack.bytes = flight->lack.bytes / flight->sent_count * flight->batch_max;
 }
 
@@ -177,10 +178,10 @@ void block(struct shard *shard, struct flight *flight, struct lack lack)
 {
     shard->metrics.blocked++;
     if (flight == NULL) return;
-    bool has_led = flight->leads && lack.of == SHORT_OF_MEMORY;
+    bool has_led = flight->leads && lack.of == SHORT_OF_MEMORY && flight->sent_count == 1;
     if (has_led) shard->metrics.outgrown++;
     flight->lack = lack;
-    halve_batch(flight);
+    narrow_batch(flight);
     uint32_t doublings =
         flight->blocks < BLOCKED_DOUBLINGS_MAX ? flight->blocks : BLOCKED_DOUBLINGS_MAX;
     flight->blocks++;

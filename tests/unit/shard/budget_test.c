@@ -597,6 +597,57 @@ Test(budget, functions_that_come_back_lead_soon)
     fixture_close(f);
 }
 
+/* A batch may outgrow what each of its messages does not: the pioneer leads with ever fewer. */
+Test(budget, a_batch_that_finds_no_room_gets_smaller_and_goes_on_leading)
+{
+    enum { MESSAGES = 256 };
+    struct fixture *f = fixture_open();
+    f->quiet = true;
+    char text[600] = {0};
+    memset(text, 'x', sizeof text - 1);
+    fixture_send(f, "t/a", "1", "x");
+    for (int i = 0; i < MESSAGES; i++) fixture_send(f, "t/a", "1", text);
+    f->config.memory_max = fixture_metrics(f).memory_bytes / 9 * 8;
+    fixture_configure(f);
+    RESULT(CALL("t/a", "1"), 0);
+    size_t most = MESSAGES;
+    for (int calls = 0; fixture_metrics(f).messages_applied < 10; calls++) {
+        cr_assert_lt(calls, 1000);
+        fixture_pass(f, 1);
+        if (f->call_count == 0) continue;
+        const struct shard_invocation *call = f->calls[0];
+        if (span_equal(call->request.target.type, SPAN_LITERAL("t/b"))) {
+            RESULT(call, 0);
+            continue;
+        }
+        static struct effect_message sends[3 * MESSAGES];
+        size_t count = call->request.message_count;
+        for (size_t i = 0; i < 3 * count; i++) sends[i] = to("t/b", "1", text);
+        for (size_t i = 0; i < 3 * count; i++) sends[i] = sends[3 * count - 1];
+        cr_assert_leq(count, most);
+        most = count;
+        RESULT(call, .messages = sends, .message_count = 3 * count);
+    }
+    cr_expect_eq(fixture_metrics(f).outgrown, 0);
+    cr_expect_lt(f->clock.mono_ms, 5000 + BLOCKED_RETRY_MS, "by no clock");
+    fixture_close(f);
+}
+
+/* Room has come for one message, so the call has one, though there is more mail now. */
+Test(budget, room_for_one_message_is_not_for_all)
+{
+    struct fixture *f = open_blocked_by_outbox();
+    for (int i = 0; i < 20; i++) fixture_send(f, "t/a", "1", "x");
+    struct shard_event ack = {.kind = EVENT_PULL_ACK,
+                              .pull = {.egress = TEXT("t/out"), .after = 1}};
+    fixture_ask(f, &ack);
+    cr_assert_not_null(CALL("t/a", "1"));
+    cr_expect_eq(CALL("t/a", "1")->request.message_count, 1);
+    RESULT(CALL("t/a", "1"), EGRESS(out("t/out", "0123456789")));
+    cr_expect_eq(CALL("t/a", "1")->request.message_count, 2, "slowly more again");
+    fixture_close(f);
+}
+
 /* What a snapshot has kept is given back between two steps. */
 Test(budget, the_end_of_a_snapshot_makes_room)
 {
