@@ -3,8 +3,6 @@
 #include "base/check.h"
 #include "base/hash.h"
 
-enum { SLOT_DIGITS = 3 };
-
 uint32_t slot_of(struct span id)
 {
     return (uint32_t)hash_bytes(id) & (SLOTS - 1);
@@ -23,24 +21,23 @@ uint32_t slot_first(uint32_t shard, uint32_t shard_count)
     return (uint32_t)(((uint64_t)shard * SLOTS + shard_count - 1) / shard_count);
 }
 
-static const char digits[] = "0123456789abcdef";
+static void write_digits(char text[REPLY_TOKEN_SIZE], const uint8_t bytes[REPLY_TOKEN_PACKED])
+{
+    static const char digits[] = "0123456789abcdef";
+    for (size_t i = 0; i < REPLY_TOKEN_PACKED; i++) {
+        text[2 * i] = digits[bytes[i] >> 4];
+        text[2 * i + 1] = digits[bytes[i] & 15];
+    }
+}
 
 void reply_token_make(char token[REPLY_TOKEN_SIZE], struct span target_id, const uint8_t random[16])
 {
-    reply_token_unpack(token, random);
+    uint8_t bytes[REPLY_TOKEN_PACKED];
     uint32_t slot = slot_of(target_id);
-    for (int i = SLOT_DIGITS; i-- > 0; slot >>= 4) token[i] = digits[slot & 15];
-}
-
-uint32_t reply_token_slot(struct span token)
-{
-    uint32_t slot = 0;
-    for (size_t i = 0; i < SLOT_DIGITS && i < token.size; i++) {
-        uint8_t c = token.at[i];
-        uint32_t digit = c <= '9' ? (uint32_t)c - '0' : (uint32_t)(c | 32) - 'a' + 10;
-        slot = slot << 4 | (digit & 15);
-    }
-    return slot;
+    memcpy(bytes, random, sizeof bytes);
+    bytes[0] = (uint8_t)(slot >> 4);
+    bytes[1] = (uint8_t)((slot & 15) << 4 | (bytes[1] & 15));
+    write_digits(token, bytes);
 }
 
 static int digit_value(uint8_t c)
@@ -49,19 +46,28 @@ static int digit_value(uint8_t c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-bool reply_token_pack(uint8_t packed[REPLY_TOKEN_PACKED], struct span token)
+struct span reply_token_pack(uint8_t bytes[REPLY_TOKEN_PACKED], struct span token)
 {
-    if (token.size != REPLY_TOKEN_SIZE) return false;
+    if (token.size != REPLY_TOKEN_SIZE) return token;
     for (size_t i = 0; i < REPLY_TOKEN_PACKED; i++) {
         int high = digit_value(token.at[2 * i]), low = digit_value(token.at[2 * i + 1]);
-        if (high < 0 || low < 0) return false;
-        packed[i] = (uint8_t)(high << 4 | low);
+        if (high < 0 || low < 0) return token;
+        bytes[i] = (uint8_t)(high << 4 | low);
     }
-    return true;
+    return span_of(bytes, REPLY_TOKEN_PACKED);
 }
 
-void reply_token_unpack(char token[REPLY_TOKEN_SIZE], const uint8_t packed[REPLY_TOKEN_PACKED])
+struct span reply_token_text(char text[REPLY_TOKEN_SIZE], struct span token)
 {
-    for (size_t i = 0; i < REPLY_TOKEN_SIZE; i++)
-        token[i] = digits[packed[i / 2] >> (i % 2 == 0 ? 4 : 0) & 15];
+    if (token.size != REPLY_TOKEN_PACKED) return token;
+    write_digits(text, token.at);
+    return span_of(text, REPLY_TOKEN_SIZE);
+}
+
+uint32_t reply_token_slot(struct span token)
+{
+    uint8_t bytes[REPLY_TOKEN_PACKED];
+    token = reply_token_pack(bytes, token);
+    if (token.size < 2) return 0;
+    return (uint32_t)token.at[0] << 4 | token.at[1] >> 4;
 }

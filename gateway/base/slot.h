@@ -6,14 +6,13 @@
 #ifndef HOLDFAST_BASE_SLOT_H
 #define HOLDFAST_BASE_SLOT_H
 
-#include "base/error.h"
 #include "base/span.h"
 
 enum {
     SLOTS = 4096, /* of ids; fixed for ever */
     SHARDS_MAX = 256,
-    REPLY_TOKEN_SIZE = 32,                     /* hex characters: 3 of the slot, 116 random bits */
-    REPLY_TOKEN_PACKED = REPLY_TOKEN_SIZE / 2, /* the same as bytes */
+    REPLY_TOKEN_SIZE = 32, /* hex characters: 3 of the slot, 116 random bits */
+    REPLY_TOKEN_PACKED = REPLY_TOKEN_SIZE / 2,
 };
 
 uint32_t slot_of(struct span id);
@@ -25,10 +24,12 @@ uint32_t slot_first(uint32_t shard, uint32_t shard_count);
 /* random: 16 bytes that nobody can guess. */
 void reply_token_make(char token[REPLY_TOKEN_SIZE], struct span target_id,
                       const uint8_t random[16]);
-/* Of the address that was called; for what is no token some slot. */
+/* Within a shard and in its records a token is the bytes that its digits say, put into `bytes`. Any
+ * other text, or a token that is packed already, comes back as it is. */
+struct span reply_token_pack(uint8_t bytes[REPLY_TOKEN_PACKED], struct span token);
+/* The digits again, put into `text`; what is not packed comes back as it is. */
+struct span reply_token_text(char text[REPLY_TOKEN_SIZE], struct span token);
+/* Of the address that was called, by either form; for what is no token some slot. */
 uint32_t reply_token_slot(struct span token);
-/* False: it is no token, but some other text. */
-bool reply_token_pack(uint8_t packed[REPLY_TOKEN_PACKED], struct span token) MUST_USE;
-void reply_token_unpack(char token[REPLY_TOKEN_SIZE], const uint8_t packed[REPLY_TOKEN_PACKED]);
 
 #endif

@@ -25,7 +25,7 @@ static int64_t read_time(struct reader *in)
 /* Everything in a slot is there by an id. */
 static bool is_of_slot(uint32_t slot, struct span id)
 {
-    return id.size > 0 && slot_of(id) == slot;
+    return id.size > 0 && id.size <= ID_SIZE_MAX && slot_of(id) == slot;
 }
 
 /* A function type that an object names. */
@@ -49,7 +49,7 @@ static int read_cell(struct image *image, uint32_t slot, struct reader *in)
     struct span id = reader_string(in);
     uint64_t seq = reader_varint(in);
     int64_t invoked_ms = read_time(in);
-    uint32_t count = (uint32_t)reader_varint_max(in, STATES_MAX * 4);
+    uint32_t count = (uint32_t)reader_varint_max(in, VALUES_MAX);
     struct reader values = *in;
     size_t bytes = 0;
     for (uint32_t i = 0; i < count; i++) {
@@ -182,7 +182,7 @@ static int read_entry(struct image *image, uint32_t slot, struct reader *in)
     struct span id = reader_string(in);
     struct span key = reader_string(in);
     struct span token = reader_string(in);
-    uint64_t body_hash = reader_u64(in);
+    uint64_t body_hash = key.size > 0 ? reader_u64(in) : 0;
     uint64_t seq = reader_varint(in);
     uint32_t epoch = read_number(in);
     int64_t created_ms = read_time(in);
@@ -190,14 +190,14 @@ static int read_entry(struct image *image, uint32_t slot, struct reader *in)
     uint64_t answer_seq = has_answer ? reader_varint(in) : 0;
     struct span answer = has_answer ? reader_string(in) : SPAN_EMPTY;
     if (in->failed || !is_of_slot(slot, id) || check_name(image, type) != 0 || seq > image->seq ||
-        answer_seq > image->seq || (key.size > 0 && entry_find_key(image, type, id, key) != NULL) ||
+        key.size > KEY_SIZE_MAX || token.size > REPLY_TOKEN_SIZE || answer_seq > image->seq ||
+        (key.size > 0 && entry_find_key(image, type, id, key) != NULL) ||
         (token.size > 0 && entry_find_token(image, token) != NULL))
         return ERROR_DAMAGED;
     int error = memory_reserve_block(&image->memory, entry_size(id.size, key.size, token.size));
     if (error == 0) error = memory_reserve_block(&image->memory, answer.size);
     if (error != 0) return error;
-    struct entry *entry = entry_add(image, type, id, key, token);
-    entry->body_hash = body_hash;
+    struct entry *entry = entry_add(image, type, id, key, token, body_hash);
     entry->seq = seq;
     entry->epoch = epoch;
     entry->created_ms = created_ms;

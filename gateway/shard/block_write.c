@@ -74,7 +74,7 @@ void block_write_entry(struct buffer *out, const struct entry *entry)
     buffer_string(out, entry_id(entry));
     buffer_string(out, entry_key(entry));
     buffer_string(out, entry_token(entry));
-    buffer_u64(out, entry->body_hash);
+    if (entry->key_size > 0) buffer_u64(out, entry_body_hash(entry));
     buffer_varint(out, entry->seq);
     buffer_varint(out, entry->epoch);
     buffer_varint(out, (uint64_t)entry->created_ms);

@@ -48,14 +48,15 @@ size_t cell_size(size_t id_size, size_t value_count, size_t value_bytes)
 struct cell *cell_new(struct image *image, uint32_t type, struct span id, uint32_t value_count,
                       size_t value_bytes)
 {
+    CHECK(id.size <= ID_SIZE_MAX && value_count <= VALUES_MAX);
     size_t size = cell_size(id.size, value_count, value_bytes);
     struct cell *cell = memory_alloc(&image->memory, size);
     if (cell == NULL) return NULL;
     *cell = (struct cell){.refs = 1,
                           .type = type,
                           .size = (uint32_t)size,
-                          .id_size = (uint32_t)id.size,
-                          .value_count = value_count};
+                          .id_size = (uint16_t)id.size,
+                          .value_count = (uint16_t)value_count};
     memset(cell->values, 0, value_count * sizeof cell->values[0]);
     memcpy((uint8_t *)cell + id_offset(cell), id.at, id.size);
     return cell;

@@ -104,8 +104,10 @@ static int intern_names(struct apply *apply)
 static void write_reply(struct buffer *body, const struct effect_message *message,
                         struct callers *callers)
 {
-    struct record_item item = {
-        .kind = ITEM_REPLY, .id = message->target.id, .argument = message->argument};
+    uint8_t token[REPLY_TOKEN_PACKED];
+    struct record_item item = {.kind = ITEM_REPLY,
+                               .id = reply_token_pack(token, message->target.id),
+                               .argument = message->argument};
     if (span_equal(item.id, callers->next)) {
         item.id = SPAN_EMPTY;
         callers_take(callers);

@@ -72,7 +72,7 @@ static void repeat(struct shard *shard, const struct shard_event *event, struct 
 {
     bool is_call = event->message.reply_token.size > 0;
     shard->metrics.messages_duplicate++;
-    if (entry->body_hash != body_hash) {
+    if (entry_body_hash(entry) != body_hash) {
         answer_text(
             update, event->waiter, ANSWER_CONFLICT,
             "the idempotency key was used with another body: use a new key for a new message");
@@ -99,11 +99,12 @@ static void repeat(struct shard *shard, const struct shard_event *event, struct 
 static int write_accept(struct shard *shard, const struct event_message *message, uint32_t type,
                         uint64_t body_hash, struct shard_update *update)
 {
+    uint8_t token[REPLY_TOKEN_PACKED];
     struct record_item item = {.kind = ITEM_MESSAGE,
                                .type = type,
                                .id = message->target.id,
                                .argument = message->argument,
-                               .reply_token = message->reply_token,
+                               .reply_token = reply_token_pack(token, message->reply_token),
                                .traceparent = message->traceparent,
                                .delayed = message->delay_ms >= 0,
                                .delay_ms =

@@ -66,10 +66,11 @@ static uint32_t batch_of(const struct shard *shard, const struct flight *flight,
     return count;
 }
 
-static struct address caller_of(const struct shard *shard, const struct message *message)
+static struct address caller_of(const struct shard *shard, const struct message *message,
+                                char text[REPLY_TOKEN_SIZE])
 {
     if (message->reply_token_size > 0)
-        return (struct address){NAME_REPLY, message_reply_token(message)};
+        return (struct address){NAME_REPLY, reply_token_text(text, message_reply_token(message))};
     if (message->caller_type == 0) return (struct address){SPAN_EMPTY, SPAN_EMPTY};
     return (struct address){dictionary_name(&shard->image, message->caller_type),
                             message_caller_id(message)};
@@ -85,8 +86,9 @@ static int fill_messages(struct shard *shard, struct flight *flight, uint32_t co
     LIST_EACH (&flight->box->messages, link) {
         if (i == count) break;
         const struct message *message = CONTAINER_OF(link, struct message, link);
-        flight->messages[i++] =
-            (struct function_message){caller_of(shard, message), message_argument(message)};
+        struct function_message *sent = &flight->messages[i++];
+        sent->caller = caller_of(shard, message, sent->reply_token);
+        sent->argument = message_argument(message);
     }
     flight->sent_count = count;
     return 0;

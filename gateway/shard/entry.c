@@ -6,24 +6,40 @@
 #include "shard/image.h"
 #include "shard/key.h"
 
+static size_t key_part(size_t key_size)
+{
+    return key_size > 0 ? sizeof(struct entry_key) : 0;
+}
+
 size_t entry_size(size_t id_size, size_t key_size, size_t token_size)
 {
-    return sizeof(struct entry) + id_size + key_size + token_size;
+    return sizeof(struct entry) + key_part(key_size) + id_size + key_size + token_size;
+}
+
+static struct entry_key *keyed(const struct entry *entry)
+{
+    CHECK(entry->key_size > 0);
+    return (struct entry_key *)(uintptr_t)entry->bytes;
+}
+
+uint64_t entry_body_hash(const struct entry *entry)
+{
+    return entry->key_size > 0 ? keyed(entry)->body_hash : 0;
 }
 
 struct span entry_id(const struct entry *entry)
 {
-    return span_of(entry->bytes, entry->id_size);
+    return span_of(entry->bytes + key_part(entry->key_size), entry->id_size);
 }
 
 struct span entry_key(const struct entry *entry)
 {
-    return span_of(entry->bytes + entry->id_size, entry->key_size);
+    return span_of(entry_id(entry).at + entry->id_size, entry->key_size);
 }
 
 struct span entry_token(const struct entry *entry)
 {
-    return span_of(entry->bytes + entry->id_size + entry->key_size, entry->token_size);
+    return span_of(entry_key(entry).at + entry->key_size, entry->token_size);
 }
 
 static uint64_t entry_hash(uint32_t type, struct span id, struct span key)
@@ -38,7 +54,8 @@ struct entry *entry_find_key(const struct image *image, uint32_t type, struct sp
     const struct slot *slot = image_slot(image, id);
     for (struct table_node *node = table_chain(&slot->keys, hash); node != NULL;
          node = node->next) {
-        struct entry *entry = CONTAINER_OF(node, struct entry, key_node);
+        struct entry *entry =
+            CONTAINER_OF(CONTAINER_OF(node, struct entry_key, node), struct entry, bytes);
         if (node->hash == key_short(hash) && entry->type == type &&
             span_equal(entry_key(entry), key) && span_equal(entry_id(entry), id))
             return entry;
@@ -48,6 +65,8 @@ struct entry *entry_find_key(const struct image *image, uint32_t type, struct sp
 
 struct entry *entry_find_token(const struct image *image, struct span token)
 {
+    uint8_t bytes[REPLY_TOKEN_PACKED];
+    token = reply_token_pack(bytes, token);
     uint64_t hash = hash_bytes(token);
     for (struct table_node *node = table_chain(&image->replies, hash); node != NULL;
          node = node->next) {
@@ -63,24 +82,28 @@ struct list *entry_list(struct slot *slot, bool has_key)
 }
 
 struct entry *entry_add(struct image *image, uint32_t type, struct span id, struct span key,
-                        struct span token)
+                        struct span token, uint64_t body_hash)
 {
+    CHECK(id.size <= ID_SIZE_MAX && key.size <= KEY_SIZE_MAX && token.size <= REPLY_TOKEN_SIZE);
     size_t size = entry_size(id.size, key.size, token.size);
     struct entry *entry = memory_alloc(&image->memory, size);
     CHECK(entry != NULL);
     *entry = (struct entry){.type = type,
-                            .id_size = (uint32_t)id.size,
-                            .key_size = (uint32_t)key.size,
-                            .token_size = (uint32_t)token.size};
+                            .id_size = (uint16_t)id.size,
+                            .key_size = (uint16_t)key.size,
+                            .token_size = (uint16_t)token.size};
     list_init(&entry->answered);
     list_init(&entry->waiters);
-    memcpy(entry->bytes, id.at, id.size);
-    if (key.size > 0) memcpy(entry->bytes + id.size, key.at, key.size);
-    if (token.size > 0) memcpy(entry->bytes + id.size + key.size, token.at, token.size);
+    uint8_t *at = entry->bytes + key_part(key.size);
+    memcpy(at, id.at, id.size);
+    if (key.size > 0) memcpy(at + id.size, key.at, key.size);
+    if (token.size > 0) memcpy(at + id.size + key.size, token.at, token.size);
     struct slot *slot = image_slot(image, id);
     list_append(entry_list(slot, key.size > 0), &entry->order);
-    if (key.size > 0)
-        table_insert(&slot->keys, &image->memory, &entry->key_node, entry_hash(type, id, key));
+    if (key.size > 0) {
+        keyed(entry)->body_hash = body_hash;
+        table_insert(&slot->keys, &image->memory, &keyed(entry)->node, entry_hash(type, id, key));
+    }
     if (token.size > 0)
         table_insert(&image->replies, &image->memory, &entry->token_node, hash_bytes(token));
     image->entry_count++;
@@ -104,7 +127,7 @@ void entry_remove(struct image *image, struct entry *entry)
 {
     struct slot *slot = image_slot(image, entry_id(entry));
     size_t size = entry_size(entry->id_size, entry->key_size, entry->token_size);
-    if (entry->key_size > 0) table_remove(&slot->keys, &entry->key_node);
+    if (entry->key_size > 0) table_remove(&slot->keys, &keyed(entry)->node);
     if (entry->token_size > 0) table_remove(&image->replies, &entry->token_node);
     list_remove(&entry->order);
     list_remove(&entry->answered);

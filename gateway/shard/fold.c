@@ -65,8 +65,8 @@ static void fold_accept(struct image *image, struct reader *in)
     put_item(image, &item, item.has_caller ? item.caller_type : 0, item.caller_id, 0);
     if (accept.key.size == 0 && item.reply_token.size == 0) return;
     image_touch(image, item.id);
-    struct entry *entry = entry_add(image, item.type, item.id, accept.key, item.reply_token);
-    entry->body_hash = accept.body_hash;
+    struct entry *entry =
+        entry_add(image, item.type, item.id, accept.key, item.reply_token, accept.body_hash);
     entry->seq = image->seq;
     entry->epoch = image->epoch;
     entry->created_ms = image->time_ms;

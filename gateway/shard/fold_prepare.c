@@ -32,7 +32,17 @@ static void need_function(struct need *need, uint32_t type)
 
 static void need_id(struct need *need, struct span id)
 {
-    if (id.size == 0) need->error = ERROR_DAMAGED;
+    if (id.size == 0 || id.size > ID_SIZE_MAX) need->error = ERROR_DAMAGED;
+}
+
+static void need_rewrite(struct need *n, const struct rewrite *rewrite)
+{
+    size_t size;
+    int error = rewrite_size(n->image, rewrite, &size);
+    if (error != 0)
+        n->error = error;
+    else
+        need(n, size);
 }
 
 static void need_reply(struct need *n, struct span token, struct span argument)
@@ -90,7 +100,8 @@ static void prepare_accept(struct need *n, struct reader *in)
     record_item_read(in, &item);
     /* Only functions reply and emit; what is for another shard does not come in here. */
     if (item.kind == ITEM_REPLY || item.kind == ITEM_EGRESS ||
-        !image_owns(n->image, slot_of(item.id)))
+        !image_owns(n->image, slot_of(item.id)) || accept.key.size > KEY_SIZE_MAX ||
+        item.reply_token.size > REPLY_TOKEN_SIZE)
         n->error = ERROR_DAMAGED;
     need_item(n, &item, 0, SPAN_EMPTY);
     need(n, entry_size(item.id.size, accept.key.size, item.reply_token.size));
@@ -111,7 +122,7 @@ static void prepare_mutations(struct need *n, struct reader *in, const struct re
         need_name(n, mutation.name);
         if (!mutation.is_delete) need_name(n, mutation.type_name);
     }
-    if (n->error == 0 && !in->failed) need(n, rewrite_size(n->image, &rewrite));
+    if (n->error == 0 && !in->failed) need_rewrite(n, &rewrite);
 }
 
 static void prepare_apply(struct need *n, struct reader *in, int64_t now_ms)
@@ -202,7 +213,7 @@ static void prepare_write(struct need *n, const struct box *box, int64_t now_ms)
                                        .value = message_argument(write)};
     struct rewrite rewrite = {
         .type = box->type, .id = box_id(box), .as_of_ms = now_ms, .one = &mutation, .count = 1};
-    need(n, rewrite_size(n->image, &rewrite));
+    need_rewrite(n, &rewrite);
 }
 
 static void prepare_operator(struct need *n, struct reader *in, int64_t now_ms)

@@ -72,8 +72,8 @@ struct cell {
     uint32_t refs;
     uint32_t type;
     uint32_t size; /* of the whole allocation */
-    uint32_t id_size;
-    uint32_t value_count;
+    uint16_t id_size;
+    uint16_t value_count;
     uint64_t seq;       /* last record that changed it: a read shows it when that is durable */
     int64_t invoked_ms; /* states with EXPIRE_AFTER_INVOKE count from here */
     struct value values[];
@@ -96,7 +96,7 @@ struct message {
     uint32_t state_type;
     bool if_match;
     uint64_t version;
-    uint8_t bytes[]; /* caller id, argument, reply token, traceparent */
+    uint8_t bytes[]; /* caller id, argument, reply token (packed), traceparent */
 };
 
 /* Exists while there is mail. */
@@ -137,27 +137,31 @@ struct timer {
 
 /* ---- Idempotency and reply entries ---- */
 
+/* What only an entry with a key has. */
+struct entry_key {
+    struct table_node node; /* in the slot */
+    uint64_t body_hash;
+};
+
 struct entry {
-    struct table_node key_node;   /* in the slot, when it has a key */
     struct table_node token_node; /* in image.replies, when somebody may wait for a reply */
     struct list order;            /* in the slot, oldest first */
     struct list answered;         /* in image.answered when fold has set the answer */
     struct list waiters;          /* overlay */
-    uint32_t gated;               /* overlay: answers on their way to a waiter */
     int64_t delivered_ms;         /* overlay: a waiter has got the answer; 0: not yet */
-    uint32_t type;
-    uint32_t id_size;
-    uint32_t key_size;
-    uint32_t token_size;
-    uint64_t body_hash;
-    uint64_t seq;
-    uint32_t epoch;
     int64_t created_ms;
-    bool has_answer;
+    uint64_t seq;
     uint64_t answer_seq;
-    uint32_t answer_size;
     uint8_t *answer; /* raw TypedValue */
-    uint8_t bytes[]; /* id, key, token */
+    uint32_t answer_size;
+    uint32_t gated; /* overlay: answers on their way to a waiter */
+    uint32_t epoch;
+    uint32_t type;
+    uint16_t id_size;
+    uint16_t key_size;
+    uint16_t token_size;
+    bool has_answer;
+    _Alignas(struct entry_key) uint8_t bytes[]; /* entry_key if any; id, key, token (packed) */
 };
 
 /* ---- Egress lanes ---- */
@@ -326,12 +330,14 @@ size_t entry_size(size_t id_size, size_t key_size, size_t token_size);
 struct span entry_id(const struct entry *entry);
 struct span entry_key(const struct entry *entry);
 struct span entry_token(const struct entry *entry);
+uint64_t entry_body_hash(const struct entry *entry); /* 0: it has no key */
 struct entry *entry_find_key(const struct image *image, uint32_t type, struct span id,
                              struct span key);
+/* Packed, or as the caller of a function knows it. */
 struct entry *entry_find_token(const struct image *image, struct span token);
 struct list *entry_list(struct slot *slot, bool has_key);
 struct entry *entry_add(struct image *image, uint32_t type, struct span id, struct span key,
-                        struct span token);
+                        struct span token, uint64_t body_hash);
 void entry_set_answer(struct image *image, struct entry *entry, struct span answer);
 void entry_remove(struct image *image, struct entry *entry);
 

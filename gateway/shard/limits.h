@@ -8,6 +8,7 @@ enum {
     NAMES_MAX = 1 << 16,         /* entries of the dictionary */
     NAMES_MAX_OUTSIDE = 1 << 15, /* … when it is clients that bring new ones */
     STATES_MAX = 256,            /* registered states of one function type */
+    VALUES_MAX = 4 * STATES_MAX, /* of one cell */
     BUFFER_KEPT_MAX = 4 << 20,   /* bytes a buffer keeps from one step to the next */
     UNDURABLE_MAX = 64 << 20,    /* bytes of records not yet durable, while calls are made */
     FIRE_MAX = 256,              /* timers in one FIRE record */

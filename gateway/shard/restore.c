@@ -185,8 +185,7 @@ static void restore_entry(struct restore *restore, const struct entry *entry)
     if (restore->error == 0)
         restore->error = memory_reserve_block(&into->memory, entry->answer_size);
     if (restore->error != 0) return;
-    struct entry *made = entry_add(into, type, id, key, token);
-    made->body_hash = entry->body_hash;
+    struct entry *made = entry_add(into, type, id, key, token, entry_body_hash(entry));
     made->seq = restore->first_seq + entry->seq;
     made->epoch = into->epoch;
     made->created_ms = entry->created_ms;

@@ -69,11 +69,12 @@ static void plan(const struct image *image, const struct rewrite *rewrite, struc
     }
 }
 
-size_t rewrite_size(const struct image *image, const struct rewrite *rewrite)
+int rewrite_size(const struct image *image, const struct rewrite *rewrite, size_t *size)
 {
     struct plan p;
     plan(image, rewrite, &p);
-    return p.changes ? cell_size(rewrite->id.size, p.value_count, p.value_bytes) : 0;
+    *size = p.changes ? cell_size(rewrite->id.size, p.value_count, p.value_bytes) : 0;
+    return p.value_count <= VALUES_MAX ? 0 : ERROR_DAMAGED;
 }
 
 static void fill(const struct image *image, const struct rewrite *rewrite, const struct plan *p,

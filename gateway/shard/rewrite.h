@@ -15,8 +15,8 @@ struct rewrite {
     uint64_t count;
 };
 
-/* Bytes of the new cell, 0 when nothing changes. */
-size_t rewrite_size(const struct image *image, const struct rewrite *rewrite);
+/* Bytes of the new cell, 0 when nothing changes. ERROR_DAMAGED: it would have too many values. */
+int rewrite_size(const struct image *image, const struct rewrite *rewrite, size_t *size) MUST_USE;
 /* Replaces the cell; within a reservation of rewrite_size. */
 void rewrite_run(struct image *image, const struct rewrite *rewrite);
 

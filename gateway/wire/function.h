@@ -10,6 +10,7 @@
 #include "base/buffer.h"
 #include "base/error.h"
 #include "base/name.h"
+#include "base/slot.h"
 #include "base/span.h"
 
 /* TypedValue, decoded. An empty value that is present is not the same as an absent one. */
@@ -28,8 +29,9 @@ struct function_state {
 };
 
 struct function_message {
-    struct address caller; /* empty type = came from outside: the field is left out */
-    struct span argument;  /* raw TypedValue */
+    struct address caller;              /* empty type = came from outside: the field is left out */
+    struct span argument;               /* raw TypedValue */
+    char reply_token[REPLY_TOKEN_SIZE]; /* room for the caller's id when that is one */
 };
 
 /* InvocationBatchRequest. */

@@ -105,45 +105,17 @@ static void state_read(struct reader *in, struct record_item *item)
     if (item->if_match) item->version = reader_varint(in);
 }
 
-/* Reply tokens are digits to everybody else; here they are half as many bytes, which the lowest bit
- * says. A function may send a reply to any text: that is kept as it is. */
-static void token_write(struct buffer *out, struct span token)
-{
-    uint8_t packed[REPLY_TOKEN_PACKED];
-    bool is_packed = reply_token_pack(packed, token);
-    if (is_packed) token = span_of(packed, sizeof packed);
-    buffer_varint(out, (uint64_t)token.size << 1 | is_packed);
-    buffer_append(out, token);
-}
-
-static struct span token_read(struct reader *in, char text[REPLY_TOKEN_SIZE])
-{
-    uint64_t head = reader_varint(in);
-    struct span token = reader_bytes(in, head >> 1);
-    if ((head & 1) == 0) return token;
-    if (token.size != REPLY_TOKEN_PACKED) {
-        in->failed = true;
-        return SPAN_EMPTY;
-    }
-    reply_token_unpack(text, token.at);
-    return span_of(text, REPLY_TOKEN_SIZE);
-}
-
 void record_item_write(struct buffer *out, const struct record_item *item)
 {
     buffer_byte(out, item_flags(item));
-    if (item->kind == ITEM_REPLY) {
-        token_write(out, item->id);
-    } else {
-        buffer_varint(out, item->type);
-        buffer_string(out, item->id);
-    }
+    if (item->kind != ITEM_REPLY) buffer_varint(out, item->type);
+    buffer_string(out, item->id);
     buffer_string(out, item->argument);
     if (item->has_caller) {
         buffer_varint(out, item->caller_type);
         buffer_string(out, item->caller_id);
     }
-    if (item->reply_token.size > 0) token_write(out, item->reply_token);
+    if (item->reply_token.size > 0) buffer_string(out, item->reply_token);
     if (item->traceparent.size > 0) buffer_string(out, item->traceparent);
     if (item->delayed) buffer_varint(out, item->delay_ms);
     if (item->cancel_token.size > 0) buffer_string(out, item->cancel_token);
@@ -156,19 +128,15 @@ void record_item_read(struct reader *in, struct record_item *item)
     uint8_t flags = reader_byte(in);
     if (flags & IS_REPLY) item->kind = ITEM_REPLY;
     if (flags & IS_EGRESS) item->kind = ITEM_EGRESS;
-    if (item->kind == ITEM_REPLY) {
-        item->id = token_read(in, item->token_text);
-    } else {
-        item->type = read_number(in);
-        item->id = reader_string(in);
-    }
+    if (item->kind != ITEM_REPLY) item->type = read_number(in);
+    item->id = reader_string(in);
     item->argument = reader_string(in);
     item->has_caller = flags & HAS_CALLER;
     if (item->has_caller) {
         item->caller_type = read_number(in);
         item->caller_id = reader_string(in);
     }
-    if (flags & HAS_REPLY_TOKEN) item->reply_token = token_read(in, item->token_text);
+    if (flags & HAS_REPLY_TOKEN) item->reply_token = reader_string(in);
     if (flags & HAS_TRACEPARENT) item->traceparent = reader_string(in);
     item->delayed = flags & HAS_DELAY;
     if (item->delayed) item->delay_ms = reader_varint_max(in, INT64_MAX);

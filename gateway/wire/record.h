@@ -10,7 +10,6 @@
 
 #include "base/buffer.h"
 #include "base/reader.h"
-#include "base/slot.h" /* REPLY_TOKEN_SIZE */
 #include "base/span.h"
 
 enum record_kind {
@@ -84,8 +83,7 @@ struct record_item {
     bool has_caller;      /* not set inside APPLY: the caller is the address that applies */
     uint32_t caller_type;
     struct span caller_id;
-    struct span reply_token;           /* somebody waits for a reply */
-    char token_text[REPLY_TOKEN_SIZE]; /* read: where the text of a token stands */
+    struct span reply_token; /* somebody waits for a reply */
     struct span traceparent;
     bool delayed;
     uint64_t delay_ms; /* after the record's time */

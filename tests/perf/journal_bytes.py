@@ -38,10 +38,6 @@ class Reader:
     def string(self, name):
         return self.fixed(name, self.varint(name))
 
-    def token(self, name):
-        """A varint that is the size and a bit, then the bytes."""
-        self.fixed(name, self.varint(name) >> 1)
-
     def typed_value(self, name):
         """A TypedValue: the name of its type apart from the rest, where that comes first (as everybody writes it)."""
         value = self.string(name)
@@ -52,17 +48,15 @@ class Reader:
 
 def _item(reader, kind):
     flags = reader.fixed(f"{kind} heads", 1)[0]
-    if flags & REPLY:
-        reader.token(f"{kind} reply token")
-    else:
+    if not flags & REPLY:
         reader.varint(f"{kind} address")
-        reader.string(f"{kind} address")
+    reader.string(f"{kind} reply token" if flags & REPLY else f"{kind} address")
     reader.typed_value(f"{kind} value")
     if flags & CALLER:
         reader.varint(f"{kind} caller")
         reader.string(f"{kind} caller")
     if flags & REPLY_TOKEN:
-        reader.token(f"{kind} reply token")
+        reader.string(f"{kind} reply token")
     if flags & TRACEPARENT:
         reader.string(f"{kind} traceparent")
     if flags & (DELAY | CANCEL_TOKEN | STATE):

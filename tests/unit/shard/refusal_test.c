@@ -116,6 +116,34 @@ Test(refusal, accept)
     cr_expect_eq(replay(RECORD_ACCEPT, UINT64_MAX), ERROR_DAMAGED, "after the end of time");
 }
 
+/* Longer than anything that comes in, so that nothing of an image has to count further. */
+Test(refusal, accept_of_something_too_long)
+{
+    static char text[ID_SIZE_MAX + 2];
+    memset(text, 'x', ID_SIZE_MAX + 1);
+    struct span id = span_of(text, ID_SIZE_MAX + 1);
+    do { /* one that would be ours */
+        text[0]++;
+    } while (slot_owner(slot_of(id), 2) != 0);
+    struct record_item long_one = item(ITEM_MESSAGE, "");
+    long_one.id = id;
+    accept(long_one);
+    DAMAGED(RECORD_ACCEPT);
+    long_one = item(ITEM_MESSAGE, ours);
+    long_one.reply_token = span_of(text, REPLY_TOKEN_SIZE + 1);
+    accept(long_one);
+    DAMAGED(RECORD_ACCEPT);
+    long_one.reply_token.size = REPLY_TOKEN_SIZE;
+    accept(long_one);
+    cr_expect_eq(replay(RECORD_ACCEPT, 0), 0, "this one fits");
+    for (size_t size = KEY_SIZE_MAX; size <= KEY_SIZE_MAX + 1; size++) {
+        record_accept_write(begin(), &(struct record_accept){span_of(text, size), 0});
+        long_one = item(ITEM_MESSAGE, ours);
+        record_item_write(&body, &long_one);
+        cr_expect_eq(replay(RECORD_ACCEPT, 0), size > KEY_SIZE_MAX ? ERROR_DAMAGED : 0);
+    }
+}
+
 /* An APPLY that fits but for what is changed in it. */
 static void apply(uint32_t consumed, uint32_t wrong, const struct record_item *sent,
                   const struct record_item *delayed, uint32_t egress)
@@ -157,6 +185,24 @@ Test(refusal, apply)
     reply.id = SPAN_EMPTY;
     apply(1, 0, &reply, NULL, 0);
     DAMAGED(RECORD_APPLY); /* nobody waits for it */
+}
+
+Test(refusal, more_values_than_a_cell_may_have)
+{
+    const struct box *box = box_find(&f->shard->image, type, span_text(ours));
+    const struct message *first = LIST_FIRST(&box->messages, struct message, link);
+    uint32_t name = dictionary_find(&f->shard->image, TEXT("s"));
+    for (uint32_t count = VALUES_MAX; count <= VALUES_MAX + 1; count++) {
+        record_apply_write(begin(), &(struct record_apply){.type = type,
+                                                           .id = span_text(ours),
+                                                           .consumed = 1,
+                                                           .check = message_check(first)});
+        for (int list = 0; list < 3; list++) buffer_varint(&body, 0);
+        buffer_varint(&body, count);
+        for (uint32_t i = 0; i < count; i++)
+            record_mutation_write(&body, &(struct record_mutation){name, false, type, TEXT("v")});
+        cr_expect_eq(replay(RECORD_APPLY, 0), count > VALUES_MAX ? ERROR_DAMAGED : 0);
+    }
 }
 
 Test(refusal, operator_and_fail)
