@@ -6,7 +6,7 @@
 /* Levels of memory, in eighths of the budget. */
 enum { LEVEL_CLIENTS = 8, LEVEL_RESULTS = 9, LEVEL_PARCELS = 10, LEVEL_PIONEER = 12 };
 
-enum { PASSED_OVER_MAX = 16 }; /* of those who may not lead, each time that one is looked for */
+enum { PASSED_OVER_MAX = 16 }; /* each time that a pioneer is looked for */
 
 enum {
     MUTATION_OVERHEAD = 160, /* of a value beyond its bytes, at most */
@@ -234,12 +234,20 @@ static bool is_time_to_lead(const struct overlay *overlay)
            overlay->mono_ms >= overlay->led_ms + PIONEER_EVERY_MS;
 }
 
-/* NULL: there is none yet. Those of an endpoint that is down do not lead, nor who has done so. */
+/* Not who has led in vain, unless there is room by now, nor those of an endpoint that is down. */
+static bool is_fit_to_lead(struct shard *shard, const struct flight *flight)
+{
+    bool has_cause =
+        flight->may_lead || has_room(shard, flight->lack, shard->overlay.claimed[SHORT_OF_MEMORY]);
+    return has_cause && !is_down(shard, flight);
+}
+
+/* NULL: it has not been found yet. */
 static struct flight *next_pioneer(struct shard *shard)
 {
     for (int i = 0; i < PASSED_OVER_MAX; i++) {
         struct flight *flight = next_blocked(shard, SHORT_OF_MEMORY);
-        if (flight->may_lead && !is_down(shard, flight)) return flight;
+        if (is_fit_to_lead(shard, flight)) return flight;
         pass_over(shard, flight);
     }
     return NULL;

@@ -648,6 +648,41 @@ Test(budget, room_for_one_message_is_not_for_all)
     fixture_close(f);
 }
 
+/* Both have led; the one that stands last lacks more than there will ever be. */
+Test(budget, who_has_outgrown_the_memory_does_not_hide_the_others)
+{
+    struct fixture *f = fixture_open();
+    f->quiet = true;
+    static char huge[90001], large[30001];
+    memset(huge, 'x', sizeof huge - 1);
+    memset(large, 'x', sizeof large - 1);
+    for (int i = 0; i < 8; i++) { /* opens the window */
+        fixture_send(f, "t/a", "0", "x");
+        RESULT(CALL("t/a", "0"), 0);
+    }
+    fixture_send(f, "t/b", "slow", huge);
+    fixture_send(f, "t/a", "1", "x");
+    fixture_send(f, "t/a", "2", "x");
+    f->config.memory_max = fixture_metrics(f).memory_bytes / 12 * 8; /* all there will ever be */
+    fixture_configure(f);
+    for (int i = 0; i < 2; i++) {
+        RESULT(CALL("t/a", "1"), SENDS(to("t/c", "1", huge), to("t/c", "1", huge)));
+        if (i == 0) fixture_pass(f, 100);
+    }
+    for (int i = 0; i < 2; i++) {
+        RESULT(CALL("t/a", "2"), SENDS(to("t/c", "2", large)));
+        if (i == 0) fixture_pass(f, 100);
+    }
+    cr_assert_eq(fixture_metrics(f).outgrown, 2);
+    fixture_fail(f, CALL("t/b", "slow"), OUTCOME_UNREACHABLE, "down");
+    cr_assert_null(CALL("t/a", "2"));
+    fixture_pass(f, 100);
+    RESULT(CALL("t/b", "slow"), 0);
+    fixture_pass(f, 100);
+    cr_expect_not_null(CALL("t/a", "2"), "not by its own clock");
+    fixture_close(f);
+}
+
 /* What a snapshot has kept is given back between two steps. */
 Test(budget, the_end_of_a_snapshot_makes_room)
 {
