@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-enum { TURNS_MAX = 20000, STANDS_MS = 15000 };
+enum { TURNS_MAX = 20000, STANDS_MS = 15000, STANDS_MESSAGES = 10 };
 
 static bool is_settled(struct world *world)
 {
@@ -81,39 +81,54 @@ static void retry_all(struct world *world)
     }
 }
 
-/* Nothing was applied for a while. */
-static bool stands(const struct world *world, struct standing *standing, uint64_t applied,
-                   uint64_t outgrown)
+static uint64_t count_applied(struct world *world)
 {
-    if (standing->applied != applied)
-        *standing = (struct standing){applied, outgrown, world->now_ms};
+    uint64_t count = 0;
+    for (uint32_t i = 0; i < world->host_count; i++) {
+        struct shard_metrics metrics;
+        shard_metrics(world->hosts[i].shard, &metrics);
+        count += metrics.messages_applied;
+    }
+    return count;
+}
+
+/* Is it time for the operator's next look? */
+static bool is_due(const struct world *world, const struct standing *standing)
+{
     return world->now_ms - standing->since_ms >= STANDS_MS;
 }
 
-/* Work that needs more than half as much again as its budget waits, and says so. */
+/*
+ * Work that needs more than half as much again as its budget waits, and says so. Functions answer
+ * differently each time here, so that now and then an answer fits: that is not worth waiting for.
+ */
 static bool has_outgrown(const struct world *world, struct host *host)
 {
+    struct standing before = host->standing;
     struct shard_metrics metrics;
+    if (!is_due(world, &before)) return false;
     shard_metrics(host->shard, &metrics);
-    return stands(world, &host->standing, metrics.messages_applied, metrics.outgrown) &&
-           metrics.outgrown > host->standing.outgrown;
+    host->standing = (struct standing){metrics.messages_applied, metrics.outgrown, world->now_ms};
+    return metrics.messages_applied - before.applied < STANDS_MESSAGES &&
+           metrics.outgrown > before.outgrown;
 }
 
 /* Where parked messages fill the memory, what others send waits. */
 static bool is_blocked_by_parked(struct world *world)
 {
-    uint64_t applied = 0, parked = 0, parcels = 0;
+    uint64_t applied = world->standing.applied, parked = 0, parcels = 0;
+    if (!is_due(world, &world->standing)) return false;
+    world->standing = (struct standing){count_applied(world), 0, world->now_ms};
     for (uint32_t i = 0; i < world->host_count; i++) {
         struct shard_metrics metrics;
         shard_metrics(world->hosts[i].shard, &metrics);
-        applied += metrics.messages_applied;
         parked += metrics.parked_now;
         parcels += metrics.parcels_waiting;
     }
-    return stands(world, &world->standing, applied, 0) && parked > 0 && parcels > 0;
+    return applied == world->standing.applied && parked > 0 && parcels > 0;
 }
 
-/* An operator gives more memory where nothing moves, however little the others still do. */
+/* An operator gives more memory where little moves, whatever the others still do. */
 static void give_memory(struct world *world)
 {
     bool is_needed = is_blocked_by_parked(world);
@@ -121,11 +136,7 @@ static void give_memory(struct world *world)
         if (has_outgrown(world, &world->hosts[i])) is_needed = true;
     if (!is_needed) return;
     world->swarm.room_bytes *= 2;
-    world->standing.since_ms = world->now_ms;
-    for (uint32_t i = 0; i < world->host_count; i++) {
-        world->hosts[i].standing.since_ms = world->now_ms;
-        world_configure(world, &world->hosts[i]);
-    }
+    for (uint32_t i = 0; i < world->host_count; i++) world_configure(world, &world->hosts[i]);
 }
 
 /* False: all calls that are out stay out for now. */
@@ -294,17 +305,6 @@ static void keep_one_killer(struct world *world)
         if (note->kills && found) note->kills = false;
         found = found || note->kills;
     }
-}
-
-static uint64_t count_applied(struct world *world)
-{
-    uint64_t count = 0;
-    for (uint32_t i = 0; i < world->host_count; i++) {
-        struct shard_metrics metrics;
-        shard_metrics(world->hosts[i].shard, &metrics);
-        count += metrics.messages_applied;
-    }
-    return count;
 }
 
 static void settle_all(struct world *world)

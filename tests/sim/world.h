@@ -42,8 +42,8 @@ struct tries {
     uint64_t written[TRIES_POWERS]; /* seq at which there were 1, 2, 4 … */
 };
 
-/* In the final phase: messages that were applied, results that had outgrown their memory when the
- * last of them was, and since when there was no other one. */
+/* In the final phase, at the operator's last look: messages that were applied, and results that had
+ * outgrown their memory. */
 struct standing {
     uint64_t applied, outgrown;
     int64_t since_ms;
