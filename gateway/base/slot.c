@@ -5,7 +5,12 @@
 
 uint32_t slot_of(struct span id)
 {
-    return (uint32_t)hash_bytes(id) & (SLOTS - 1);
+    return slot_of_hash(hash_bytes(id));
+}
+
+uint32_t slot_of_hash(uint64_t id_hash)
+{
+    return (uint32_t)id_hash & (SLOTS - 1);
 }
 
 /* Shares that differ by one slot at most: the range of a shard starts at number * SLOTS / count,
@@ -40,19 +45,19 @@ void reply_token_make(char token[REPLY_TOKEN_SIZE], struct span target_id, const
     write_digits(token, bytes);
 }
 
-static int digit_value(uint8_t c)
-{
-    if (c >= '0' && c <= '9') return c - '0';
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
+/* One more than what a digit says; 0: it is none. A call has its token packed three times. */
+static const uint8_t digit_values[256] = {
+    ['0'] = 1, ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,  ['5'] = 6,  ['6'] = 7,  ['7'] = 8,
+    ['8'] = 9, ['9'] = 10, ['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16,
+};
 
 struct span reply_token_pack(uint8_t bytes[REPLY_TOKEN_PACKED], struct span token)
 {
     if (token.size != REPLY_TOKEN_SIZE) return token;
     for (size_t i = 0; i < REPLY_TOKEN_PACKED; i++) {
-        int high = digit_value(token.at[2 * i]), low = digit_value(token.at[2 * i + 1]);
-        if (high < 0 || low < 0) return token;
-        bytes[i] = (uint8_t)(high << 4 | low);
+        unsigned high = digit_values[token.at[2 * i]], low = digit_values[token.at[2 * i + 1]];
+        if (high == 0 || low == 0) return token;
+        bytes[i] = (uint8_t)((high - 1) << 4 | (low - 1));
     }
     return span_of(bytes, REPLY_TOKEN_PACKED);
 }

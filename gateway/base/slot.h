@@ -16,6 +16,7 @@ enum {
 };
 
 uint32_t slot_of(struct span id);
+uint32_t slot_of_hash(uint64_t id_hash); /* hash_bytes of the id */
 /* The shard, of `shard_count`, that owns a slot. */
 uint32_t slot_owner(uint32_t slot, uint32_t shard_count);
 /* The first slot of a shard; that of shard_count is SLOTS. */

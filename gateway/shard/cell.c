@@ -6,12 +6,12 @@
 
 struct cell *cell_find(const struct image *image, uint32_t type, struct span id)
 {
-    uint64_t hash = key_hash(type, id);
-    const struct slot *slot = image_slot(image, id);
-    for (struct table_node *node = table_chain(&slot->cells, hash); node != NULL;
+    struct place place = place_of(image, type, id);
+    for (struct table_node *node = table_chain(&place.slot->cells, place.hash); node != NULL;
          node = node->next) {
         struct cell *cell = CONTAINER_OF(node, struct cell, node);
-        if (node->hash == key_short(hash) && cell->type == type && span_equal(cell_id(cell), id))
+        if (node->hash == key_short(place.hash) && cell->type == type &&
+            span_equal(cell_id(cell), id))
             return cell;
     }
     return NULL;
@@ -101,9 +101,9 @@ static void count(struct image *image, const struct cell *cell, bool in)
 
 void cell_replace(struct image *image, struct cell *old, struct cell *cell)
 {
-    struct slot *slot = image_slot(image, cell_id(cell));
+    struct place place = place_of(image, cell->type, cell_id(cell));
     if (old != NULL) {
-        table_remove(&slot->cells, &old->node);
+        table_remove(&place.slot->cells, &old->node);
         count(image, old, false);
         cell_unref(image, old);
     }
@@ -111,7 +111,7 @@ void cell_replace(struct image *image, struct cell *old, struct cell *cell)
         cell_unref(image, cell);
         return;
     }
-    table_insert(&slot->cells, &image->memory, &cell->node, key_hash(cell->type, cell_id(cell)));
+    table_insert(&place.slot->cells, &image->memory, &cell->node, place.hash);
     count(image, cell, true);
 }
 

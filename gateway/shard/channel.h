@@ -27,6 +27,11 @@ static inline bool image_owns(const struct image *image, uint32_t slot)
 {
     return image->shard_count <= 1 || image_owner(image, slot) == image->shard;
 }
+/* The same of an id's slot, which nobody looks for where there is one shard. */
+static inline bool image_owns_id(const struct image *image, struct span id)
+{
+    return image->shard_count <= 1 || image_owns(image, slot_of(id));
+}
 
 /* Parcels that are not durable at their peers yet, of all channels; and what they take, in bytes.
  */

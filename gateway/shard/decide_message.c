@@ -174,7 +174,7 @@ void decide_message(struct shard *shard, const struct shard_event *event,
 {
     const struct event_message *message = &event->message;
     const char *why = invalid(message);
-    if (why == NULL && !image_owns(&shard->image, slot_of(message->target.id)))
+    if (why == NULL && !image_owns_id(&shard->image, message->target.id))
         why = "the address belongs to another shard";
     if (why != NULL) {
         answer_text(update, event->waiter, ANSWER_INVALID, why);

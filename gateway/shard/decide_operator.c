@@ -194,7 +194,7 @@ void decide_state(struct shard *shard, const struct shard_event *event, struct s
 {
     const struct event_state *state = &event->state;
     if (!name_valid(state->address.type) || !id_valid(state->address.id) ||
-        !image_owns(&shard->image, slot_of(state->address.id)) ||
+        !image_owns_id(&shard->image, state->address.id) ||
         span_starts_with(state->address.type, NAME_RESERVED) || state->name.size == 0 ||
         state->name.size > NAME_SIZE_MAX || (!state->is_delete && !name_valid(state->type_name))) {
         answer_text(update, event->waiter, ANSWER_INVALID,

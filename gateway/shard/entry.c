@@ -42,17 +42,12 @@ struct span entry_token(const struct entry *entry)
     return span_of(entry_key(entry).at + entry->key_size, entry->token_size);
 }
 
-static uint64_t entry_hash(uint32_t type, struct span id, struct span key)
-{
-    return key_pair_hash(key_hash(type, id), key);
-}
-
 struct entry *entry_find_key(const struct image *image, uint32_t type, struct span id,
                              struct span key)
 {
-    uint64_t hash = entry_hash(type, id, key);
-    const struct slot *slot = image_slot(image, id);
-    for (struct table_node *node = table_chain(&slot->keys, hash); node != NULL;
+    struct place place = place_of(image, type, id);
+    uint64_t hash = key_pair_hash(place.hash, key);
+    for (struct table_node *node = table_chain(&place.slot->keys, hash); node != NULL;
          node = node->next) {
         struct entry *entry =
             CONTAINER_OF(CONTAINER_OF(node, struct entry_key, node), struct entry, bytes);
@@ -98,11 +93,12 @@ struct entry *entry_add(struct image *image, uint32_t type, struct span id, stru
     memcpy(at, id.at, id.size);
     if (key.size > 0) memcpy(at + id.size, key.at, key.size);
     if (token.size > 0) memcpy(at + id.size + key.size, token.at, token.size);
-    struct slot *slot = image_slot(image, id);
-    list_append(entry_list(slot, key.size > 0), &entry->order);
+    struct place place = place_of(image, type, id);
+    list_append(entry_list(place.slot, key.size > 0), &entry->order);
     if (key.size > 0) {
         keyed(entry)->body_hash = body_hash;
-        table_insert(&slot->keys, &image->memory, &keyed(entry)->node, entry_hash(type, id, key));
+        table_insert(&place.slot->keys, &image->memory, &keyed(entry)->node,
+                     key_pair_hash(place.hash, key));
     }
     if (token.size > 0)
         table_insert(&image->replies, &image->memory, &entry->token_node, hash_bytes(token));

@@ -38,7 +38,7 @@ static void fold_spec(struct image *image, struct reader *in)
 static void put_item(struct image *image, const struct record_item *item, uint32_t caller_type,
                      struct span caller_id, uint32_t index)
 {
-    if (!item->delayed && !image_owns(image, slot_of(item->id))) {
+    if (!item->delayed && !image_owns_id(image, item->id)) {
         struct parcel parcel = parcel_of_item(image, item, caller_type, caller_id);
         send_away(image, slot_of(item->id), &parcel);
         return;

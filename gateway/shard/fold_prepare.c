@@ -61,7 +61,7 @@ static void need_letter(struct need *n, uint32_t lane, struct span bytes)
     need_name(n, lane);
     if (n->error != 0) return;
     struct parcel parcel = parcel_of_letter(n->image, lane, bytes);
-    if (image_owns(n->image, slot_of(parcel.type))) {
+    if (image_owns_id(n->image, parcel.type)) {
         need(n, sizeof(struct lane));
         need(n, sizeof(struct letter) + bytes.size);
     } else {
@@ -80,7 +80,7 @@ static void need_item(struct need *n, const struct record_item *item, uint32_t c
     }
     if (item->has_caller) need_name(n, item->caller_type);
     if (item->has_caller) caller_id = item->caller_id;
-    if (n->error == 0 && !item->delayed && !image_owns(n->image, slot_of(item->id))) {
+    if (n->error == 0 && !item->delayed && !image_owns_id(n->image, item->id)) {
         struct parcel parcel = parcel_of_item(n->image, item, caller_type, caller_id);
         need(n, channel_letter_size(&parcel));
         return;
@@ -99,9 +99,8 @@ static void prepare_accept(struct need *n, struct reader *in)
     record_accept_read(in, &accept);
     record_item_read(in, &item);
     /* Only functions reply and emit; what is for another shard does not come in here. */
-    if (item.kind == ITEM_REPLY || item.kind == ITEM_EGRESS ||
-        !image_owns(n->image, slot_of(item.id)) || accept.key.size > KEY_SIZE_MAX ||
-        item.reply_token.size > REPLY_TOKEN_SIZE)
+    if (item.kind == ITEM_REPLY || item.kind == ITEM_EGRESS || !image_owns_id(n->image, item.id) ||
+        accept.key.size > KEY_SIZE_MAX || item.reply_token.size > REPLY_TOKEN_SIZE)
         n->error = ERROR_DAMAGED;
     need_item(n, &item, 0, SPAN_EMPTY);
     need(n, entry_size(item.id.size, accept.key.size, item.reply_token.size));
@@ -173,7 +172,7 @@ static bool fires_before(const struct timer *a, const struct timer *b)
 static void need_fired(struct need *n, const struct timer *timer)
 {
     struct parcel parcel = parcel_of_timer(n->image, timer);
-    if (image_owns(n->image, slot_of(parcel.id)))
+    if (image_owns_id(n->image, parcel.id))
         need(n, box_size(parcel.id));
     else
         need(n, channel_letter_size(&parcel));

@@ -1,12 +1,20 @@
-/* Hash of an address or of a pair of byte strings, for the tables of a slot. */
+/* Where an address is, and the hash of a pair of byte strings, for the tables of a slot. */
 #ifndef HOLDFAST_SHARD_KEY_H
 #define HOLDFAST_SHARD_KEY_H
 
 #include "base/hash.h"
+#include "shard/image.h"
 
-static inline uint64_t key_hash(uint32_t type, struct span id)
+struct place {
+    struct slot *slot;
+    uint64_t hash; /* of the address, in the tables of its slot */
+};
+
+static inline struct place place_of(const struct image *image, uint32_t type, struct span id)
 {
-    return hash_seeded(id, type);
+    uint64_t id_hash = hash_bytes(id);
+    return (struct place){&image->slots[slot_of_hash(id_hash)],
+                          id_hash + type * UINT64_C(0x9e3779b97f4a7c15)};
 }
 
 static inline uint64_t key_pair_hash(uint64_t first, struct span second)

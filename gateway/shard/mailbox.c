@@ -4,17 +4,20 @@
 #include "shard/image.h"
 #include "shard/key.h"
 
-struct box *box_find(const struct image *image, uint32_t type, struct span id)
+static struct box *find_at(struct place place, uint32_t type, struct span id)
 {
-    uint64_t hash = key_hash(type, id);
-    const struct slot *slot = image_slot(image, id);
-    for (struct table_node *node = table_chain(&slot->boxes, hash); node != NULL;
+    for (struct table_node *node = table_chain(&place.slot->boxes, place.hash); node != NULL;
          node = node->next) {
         struct box *box = CONTAINER_OF(node, struct box, node);
-        if (node->hash == key_short(hash) && box->type == type && span_equal(box_id(box), id))
+        if (node->hash == key_short(place.hash) && box->type == type && span_equal(box_id(box), id))
             return box;
     }
     return NULL;
+}
+
+struct box *box_find(const struct image *image, uint32_t type, struct span id)
+{
+    return find_at(place_of(image, type, id), type, id);
 }
 
 struct span box_id(const struct box *box)
@@ -125,7 +128,8 @@ void message_id_text(struct buffer *out, const struct image *image, uint32_t epo
 
 struct box *box_get(struct image *image, uint32_t type, struct span id)
 {
-    struct box *box = box_find(image, type, id);
+    struct place place = place_of(image, type, id);
+    struct box *box = find_at(place, type, id);
     if (box != NULL) return box;
     box = memory_alloc(&image->memory, box_size(id));
     CHECK(box != NULL);
@@ -133,7 +137,7 @@ struct box *box_get(struct image *image, uint32_t type, struct span id)
     list_init(&box->messages);
     list_init(&box->woken);
     memcpy(box->id, id.at, id.size);
-    table_insert(&image_slot(image, id)->boxes, &image->memory, &box->node, key_hash(type, id));
+    table_insert(&place.slot->boxes, &image->memory, &box->node, place.hash);
     return box;
 }
 
