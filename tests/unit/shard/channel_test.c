@@ -4,7 +4,6 @@
 
 enum { SHARDS = 3 };
 
-#include "shard/limits.h"
 #include "shards.h"
 
 TestSuite(channel, .init = open_shards, .fini = close_shards);
@@ -14,46 +13,11 @@ static void forget_all(void)
     for (uint32_t i = 0; i < SHARDS; i++) fixture_forget_signals(shards[i]);
 }
 
-/* Every signal arrives, once, in order, until there are none. */
-static void carry_all(void)
-{
-    bool carried = true;
-    while (carried) {
-        carried = false;
-        for (uint32_t i = 0; i < SHARDS; i++) {
-            for (size_t j = 0; j < shards[i]->signal_count; j++) {
-                struct shard_signal signal = fixture_signal(shards[i], j);
-                fixture_carry(shards[i], &signal, shards[signal.peer]);
-                carried = true;
-            }
-            fixture_forget_signals(shards[i]);
-        }
-    }
-}
-
-/* The first signal with parcels for a peer. */
-static struct shard_signal parcels_for(struct fixture *f, uint32_t peer)
-{
-    for (size_t i = 0; i < f->signal_count; i++) {
-        struct shard_signal signal = fixture_signal(f, i);
-        if (signal.peer == peer && signal.count > 0) return signal;
-    }
-    return (struct shard_signal){.peer = UINT32_MAX};
-}
-
-/* Shard 0's function sends a text to one of another shard. */
-static void send_across(uint32_t to_shard, const char *text)
-{
-    struct fixture *f = shards[0];
-    fixture_send(f, "t/a", ids[0], "go");
-    RESULT(CALL("t/a", ids[0]), SENDS(to("t/b", ids[to_shard], text)));
-}
-
 Test(channel, a_message_is_handed_over_when_it_is_durable)
 {
     carry_all();
     shards[0]->hold_durable = true;
-    send_across(1, "hello");
+    send_text_across(1, "hello");
     cr_expect_eq(shards[0]->signal_count, 0);
     cr_expect(shards[0]->commit_wanted);
     fixture_durable(shards[0]);
@@ -72,7 +36,7 @@ Test(channel, a_message_is_handed_over_when_it_is_durable)
 Test(channel, what_is_lost_is_said_again_and_what_is_doubled_counts_once)
 {
     carry_all();
-    send_across(1, "one");
+    send_text_across(1, "one");
     forget_all(); /* lost */
     fixture_pass(shards[0], 1100);
     struct shard_signal again = parcels_for(shards[0], 1);
@@ -91,9 +55,9 @@ Test(channel, what_is_lost_is_said_again_and_what_is_doubled_counts_once)
 Test(channel, a_gap_is_not_accepted_and_told)
 {
     carry_all();
-    send_across(1, "one");
+    send_text_across(1, "one");
     fixture_forget_signals(shards[0]); /* lost */
-    send_across(1, "two");
+    send_text_across(1, "two");
     struct shard_signal second = parcels_for(shards[0], 1);
     cr_assert_eq(second.first, 2);
     fixture_carry(shards[0], &second, shards[1]);
@@ -110,7 +74,7 @@ Test(channel, the_sender_keeps_it_until_the_receiver_has_it_durably)
 {
     carry_all();
     shards[1]->hold_durable = true;
-    send_across(1, "one");
+    send_text_across(1, "one");
     carry_all();
     cr_expect_eq(fixture_metrics(shards[1]).parcels_received, 1);
     cr_expect_eq(fixture_metrics(shards[0]).parcels_waiting, 1);
@@ -127,7 +91,7 @@ Test(channel, the_sender_keeps_it_until_the_receiver_has_it_durably)
 Test(channel, a_crash_of_the_sender_loses_and_doubles_nothing)
 {
     carry_all();
-    send_across(1, "one");
+    send_text_across(1, "one");
     struct shard_signal before = parcels_for(shards[0], 1);
     fixture_carry(shards[0], &before, shards[1]);
     forget_all(); /* the ack is lost */
@@ -201,169 +165,6 @@ Test(channel, a_delayed_message_and_a_dead_letter_go_where_they_belong)
     cr_expect_eq(fixture_metrics(shards[home]).egress_waiting, 1);
 }
 
-Test(channel, a_full_outbox_blocks_what_would_go_to_another_shard)
-{
-    carry_all();
-    struct fixture *f = shards[0];
-    f->config.outbox_bytes_max = 600;
-    fixture_configure(f);
-    for (int i = 0; i < 4; i++) fixture_send(f, "t/a", ids[0], "go");
-    for (int i = 0; i < 4 && CALL("t/a", ids[0]) != NULL; i++)
-        RESULT(CALL("t/a", ids[0]), SENDS(to("t/b", ids[1], "0123456789012345678901234567890")));
-    for (int i = 0; fixture_metrics(f).blocked_now == 0; i++) {
-        cr_assert_lt(i, 10);
-        fixture_send(f, "t/a", ids[0], "go");
-        if (CALL("t/a", ids[0]) != NULL)
-            RESULT(CALL("t/a", ids[0]),
-                   SENDS(to("t/b", ids[1], "0123456789012345678901234567890"),
-                         to("t/b", ids[1], "0123456789012345678901234567890")));
-    }
-    carry_all();
-    cr_expect_eq(fixture_metrics(f).parcels_waiting, 0);
-    cr_expect_eq(fixture_metrics(f).blocked_now, 0, "room came, so it is called again");
-}
-
-Test(channel, a_full_receiver_takes_nothing_and_asks_again_when_there_is_room)
-{
-    carry_all();
-    struct fixture *f = shards[1];
-    for (int i = 0; i < 100; i++) fixture_send(f, "t/a", ids[1], "takes room");
-    size_t used = fixture_metrics(f).memory_bytes;
-    f->config.memory_max = used - used / 4;
-    fixture_configure(f);
-    for (int i = 0; i < 20; i++) send_across(1, "parcel");
-    carry_all();
-    cr_expect_eq(fixture_metrics(f).parcels_received, 0);
-    cr_expect_eq(fixture_metrics(f).signals_refused, 1, "the others are ahead");
-    cr_expect_eq(fixture_metrics(shards[0]).parcels_sent, 20, "nobody asked for them in vain");
-    f->config.memory_max = 100 * used;
-    fixture_configure(f);
-    carry_all();
-    cr_expect_eq(fixture_metrics(f).parcels_received, 20);
-    cr_expect_eq(fixture_metrics(shards[0]).parcels_waiting, 0);
-}
-
-/* With no call out, what it waits for may be in them: then they may come up to half above the
- * budget, and no further. */
-Test(channel, a_full_receiver_in_which_nothing_is_out_takes_more)
-{
-    carry_all();
-    struct fixture *f = shards[1];
-    for (int i = 0; i < 100; i++) fixture_send(f, "t/a", ids[1], "takes room");
-    size_t used = fixture_metrics(f).memory_bytes;
-    f->config.memory_max = used - used / 4; /* as above: more than a quarter over it */
-    fixture_configure(f);
-    fixture_fail(f, CALL("t/a", ids[1]), OUTCOME_UNREACHABLE, "down");
-    cr_assert_null(CALL("t/a", ids[1]));
-    send_across(1, "parcel");
-    carry_all();
-    cr_expect_eq(fixture_metrics(f).parcels_received, 1);
-    for (int i = 0; i < 200; i++) send_across(1, "parcel");
-    carry_all();
-    cr_expect_gt(fixture_metrics(shards[0]).parcels_waiting, 0);
-    cr_expect_leq(fixture_metrics(f).memory_bytes, f->config.memory_max / 2 * 3);
-    f->config.memory_max = 100 * used;
-    fixture_configure(f);
-    carry_all();
-    cr_expect_eq(fixture_metrics(f).parcels_received, 201);
-}
-
-/* All of what waits may be more than there will ever be room for. */
-Test(channel, a_full_receiver_takes_what_it_has_room_for)
-{
-    enum { PARCELS = 200 };
-    carry_all();
-    struct fixture *f = shards[1];
-    for (int i = 0; i < PARCELS; i++) send_across(1, "parcel");
-    fixture_forget_signals(shards[0]); /* they are lost: later there is one with all of them */
-    f->config.memory_max = fixture_metrics(f).memory_bytes + 10000;
-    fixture_configure(f);
-    fixture_pass(shards[0], 1000);
-    cr_assert_eq(parcels_for(shards[0], 1).count, PARCELS);
-    carry_all();
-    cr_expect_gt(fixture_metrics(f).parcels_received, PARCELS / 10);
-    cr_expect_lt(fixture_metrics(f).parcels_received, PARCELS);
-    cr_expect_leq(fixture_metrics(f).memory_bytes, f->config.memory_max / 2 * 3);
-    f->quiet = true;
-    for (int turns = 0;
-         fixture_metrics(shards[0]).parcels_waiting > 0 || fixture_metrics(f).mailbox_messages > 0;
-         turns++) {
-        cr_assert_lt(turns, 1000);
-        while (f->call_count > 0) RESULT(f->calls[0], 0);
-        carry_all();
-        for (uint32_t i = 0; i < 2; i++) fixture_pass(shards[i], 100);
-    }
-    cr_expect_eq(fixture_metrics(f).parcels_received, PARCELS);
-}
-
-/* No name is left for the first parcel, and no room for the last ones: that room comes does not
- * help. */
-Test(channel, parcels_without_a_name_are_not_asked_for)
-{
-    enum { PARCELS = 200, NAMES_AT_ONCE = 1000 };
-    carry_all();
-    struct fixture *f = shards[0];
-    fixture_send(f, "t/a", ids[0], "go");
-    RESULT(CALL("t/a", ids[0]), SENDS(to("t/new", ids[1], "parcel")));
-    for (int i = 0; i < PARCELS; i++) send_across(1, "parcel");
-    fixture_forget_signals(f); /* they are lost: later there is one with all of them */
-
-    f = shards[1];
-    f->quiet = true;
-    static char names[NAMES_AT_ONCE][24];
-    static struct effect_delayed delayed[NAMES_AT_ONCE];
-    for (int i = 0; i * NAMES_AT_ONCE < NAMES_MAX; i++) {
-        for (int j = 0; j < NAMES_AT_ONCE; j++) {
-            snprintf(names[j], sizeof names[j], "t/n%d", i * NAMES_AT_ONCE + j);
-            delayed[j] = (struct effect_delayed){.target = fixture_address(names[j], ids[1]),
-                                                 .delay_ms = 1000000};
-        }
-        fixture_send(f, "t/a", ids[1], "go");
-        RESULT(CALL("t/a", ids[1]), .delayed = delayed, .delayed_count = NAMES_AT_ONCE);
-    }
-    f->config.memory_max = (fixture_metrics(f).memory_bytes + 50000) / 12 * 8;
-    fixture_configure(f);
-    fixture_pass(shards[0], 1000);
-    cr_assert_gt(parcels_for(shards[0], 1).count, PARCELS);
-    for (int i = 0; i < 20; i++) {
-        struct shard_signal signal = parcels_for(shards[0], 1);
-        if (signal.count > 0) fixture_carry(shards[0], &signal, f);
-        fixture_forget_signals(shards[0]);
-        for (size_t j = 0; j < f->signal_count; j++) {
-            struct shard_signal back = fixture_signal(f, j);
-            if (back.peer == 0) fixture_carry(f, &back, shards[0]);
-        }
-        fixture_forget_signals(f);
-    }
-    cr_expect_leq(fixture_metrics(f).signals_refused, 1);
-    cr_expect_eq(fixture_metrics(f).parcels_received, 0);
-}
-
-/* Both are over their budgets with mail whose results go to the other one. */
-Test(channel, two_full_shards_take_each_others_parcels)
-{
-    carry_all();
-    for (uint32_t i = 0; i < 2; i++) {
-        for (int j = 0; j < 200; j++) fixture_send(shards[i], "t/a", ids[i], "takes room");
-        shards[i]->endpoints[0].batch_count_max = 1;
-        shards[i]->config.memory_max = fixture_metrics(shards[i]).memory_bytes;
-        fixture_configure(shards[i]);
-    }
-    uint64_t applied = 0;
-    for (int round = 0; round < 2000 && applied < 400; round++) {
-        for (uint32_t i = 0; i < 2; i++) {
-            struct fixture *f = shards[i];
-            if (CALL("t/a", ids[i]) != NULL)
-                RESULT(CALL("t/a", ids[i]), SENDS(to("t/b", ids[1 - i], "takes room")));
-        }
-        carry_all();
-        applied = fixture_metrics(shards[0]).parcels_received +
-                  fixture_metrics(shards[1]).parcels_received;
-        for (uint32_t i = 0; i < 2; i++) fixture_pass(shards[i], 50);
-    }
-    cr_expect_eq(applied, 400);
-}
-
 Test(channel, nonsense_is_refused)
 {
     carry_all();
@@ -396,7 +197,7 @@ Test(channel, shards_of_which_one_lost_durable_records_do_not_agree)
 {
     carry_all();
     uint64_t before[2] = {shard_seq(shards[0]->shard), shard_seq(shards[1]->shard)};
-    send_across(1, "one");
+    send_text_across(1, "one");
     carry_all();
     cr_expect(shard_agrees(shards[0]->shard, shards[1]->shard));
     for (uint32_t i = 0; i < 2; i++) { /* the sender, the receiver */
@@ -441,7 +242,7 @@ Test(channel, a_newer_cut_comes_before_what_it_comes_with)
 {
     carry_all();
     begin_cut(shards[0], 1);
-    send_across(1, "after the cut");
+    send_text_across(1, "after the cut");
     carry_all();
     cr_expect_eq(shards[1]->cut_begun, 1);
     cr_expect_eq(shard_cut_known(shards[1]->shard), 1);
@@ -477,7 +278,7 @@ static uint64_t restored_messages(uint32_t count)
 static void cut_with_an_ack_across(uint32_t count)
 {
     carry_all();
-    send_across(1, "under way");
+    send_text_across(1, "under way");
     struct shard_signal message = parcels_for(shards[0], 1);
     begin_cut(shards[1], 1); /* before it comes in */
     fixture_carry(shards[0], &message, shards[1]);

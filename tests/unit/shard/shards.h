@@ -28,4 +28,39 @@ static void close_shards(void)
     }
 }
 
+/* Every signal arrives, once, in order, until there are none. */
+static inline void carry_all(void)
+{
+    bool carried = true;
+    while (carried) {
+        carried = false;
+        for (uint32_t i = 0; i < SHARDS; i++) {
+            for (size_t j = 0; j < shards[i]->signal_count; j++) {
+                struct shard_signal signal = fixture_signal(shards[i], j);
+                fixture_carry(shards[i], &signal, shards[signal.peer]);
+                carried = true;
+            }
+            fixture_forget_signals(shards[i]);
+        }
+    }
+}
+
+/* The first signal with parcels for a peer. */
+static inline struct shard_signal parcels_for(struct fixture *f, uint32_t peer)
+{
+    for (size_t i = 0; i < f->signal_count; i++) {
+        struct shard_signal signal = fixture_signal(f, i);
+        if (signal.peer == peer && signal.count > 0) return signal;
+    }
+    return (struct shard_signal){.peer = UINT32_MAX};
+}
+
+/* Shard 0's function sends a text to one of another shard. */
+static inline void send_text_across(uint32_t to_shard, const char *text)
+{
+    struct fixture *f = shards[0];
+    fixture_send(f, "t/a", ids[0], "go");
+    RESULT(CALL("t/a", ids[0]), SENDS(to("t/b", ids[to_shard], text)));
+}
+
 #endif
