@@ -74,10 +74,12 @@ class Judge:
                          f"nothing, quiet {quiet * 1e3:.1f} ms, floor {floor_s * 1e3:.1f} ms")
 
     def judge_latency(self, measured, floor_s):
+        """Tells how late it was, and keeps that where it was over the bar."""
         late = f"p99 {measured.p99_s * 1e3:.1f} ms, quiet {measured.quiet_s * 1e3:.1f} ms, floor {floor_s * 1e3:.1f} ms"
         if measured.strangers > STRANGERS_FREE:
             late += f" (strangers took {measured.strangers:.0%} of the machine)"
         measured.slow = late if too_slow(measured.p99_s, measured.quiet_s, floor_s=floor_s) else ""
+        return late
 
     def begin(self):
         self.rss_max = self.world.rss()
@@ -99,8 +101,8 @@ class Judge:
         errors = world.bystander.errors - mark["errors"]
         self._expect(measured, errors == 0, f"{errors} calls of the bystander failed: {world.bystander.problem.value.decode()}")
         if self.judged:
-            self.judge_latency(measured, self.floor_s)
-            self._expect(measured, measured.p99_s <= STARVED_S, f"p99 {measured.p99_s * 1e3:.1f} ms: nobody is served")
+            late = self.judge_latency(measured, self.floor_s)
+            self._expect(measured, measured.p99_s <= STARVED_S, f"nobody is served any more: {late}")
             self._expect(measured, not too_large(self.rss_max, self.memory_max),
                          f"{self.rss_max >> 20} MiB of memory, budget {self.memory_max >> 20}")
         self._expect(measured, cpu < CPU_QUIET_MAX or not self.judged, f"spins afterwards: {cpu:.2f} of a core")
