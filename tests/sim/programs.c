@@ -14,9 +14,9 @@ struct work {
     struct deed *deed;
     uint32_t number; /* of the deed */
     struct function_response response;
-    struct effect_message messages[64];
-    struct effect_delayed delayed[64];
-    struct effect_egress egress[64];
+    struct effect_message messages[EFFECTS_MAX];
+    struct effect_delayed delayed[EFFECTS_MAX];
+    struct effect_egress egress[EFFECTS_MAX];
     struct effect_mutation mutations[8];
     struct buffer values[EFFECTS_MAX];
     char texts[EFFECTS_MAX][40];
