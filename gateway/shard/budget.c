@@ -140,7 +140,8 @@ struct lack budget_lack(const struct shard *shard, const struct flight *flight,
     if (has_memory(shard, memory.bytes, level)) return (struct lack){0};
     size_t freed = freed_bytes(shard, flight, response);
     memory.bytes = memory.bytes > freed ? memory.bytes - freed : 0;
-    return has_memory(shard, memory.bytes, level) ? (struct lack){0} : memory;
+    if (!has_memory(shard, memory.bytes, level)) return memory;
+    return (struct lack){0};
 }
 
 /* ---- Those who wait ---- */
@@ -247,7 +248,7 @@ static struct flight *next_pioneer(struct shard *shard)
 {
     for (int i = 0; i < PASSED_OVER_MAX; i++) {
         struct flight *flight = next_blocked(shard, SHORT_OF_MEMORY);
-        if (is_fit_to_lead(shard, flight)) return flight;
+        if (flight == NULL || is_fit_to_lead(shard, flight)) return flight;
         pass_over(shard, flight);
     }
     return NULL;
