@@ -258,11 +258,18 @@ static void take_waits(struct world *world)
     }
 }
 
+/* Consumers for whose answers there was no memory. */
+static void ask_again(struct world *world)
+{
+    if (world->hosts[0].store.ledger.may_fail) world->pulling = world->popping = false;
+}
+
 /* All may go on, and nothing fails any more but what is poison. */
 static void calm_down(struct world *world)
 {
     struct history *history = &world->history;
     world->calm = true;
+    ask_again(world);
     for (uint32_t i = 0; i < world->host_count; i++)
         if (world->hosts[i].stopped_until_ms != 0) host_go_on(world, &world->hosts[i]);
     world_raise(world);
