@@ -18,6 +18,9 @@ MAKE = {
     "xfs": (["mkfs.xfs", "-q", "-f", "-K"], 512 << 20),
     "btrfs": (["mkfs.btrfs", "-q", "-f", "-K"], 768 << 20),
 }
+# Bytes of the superblock, which these two check as a whole before they look for their journal or tree: they count on disks
+# that write it whole, and do not mount without. (xfs has its own within one sector.)
+SUPERBLOCK = {"ext4": (1024, 2048), "btrfs": (64 << 10, 68 << 10)}
 
 
 def shell(*command, check=True):
@@ -90,13 +93,14 @@ class Recorder:
         unmount(self.mounted)
         unmount(self.device)
         self.child.wait(10)
-        return Log(self.log)
+        return Log(self.log, self.kind)
 
 
 class Log:
     """Entries (kind, acknowledged, offset, bytes) in the order in which they reached the device."""
 
-    def __init__(self, path):
+    def __init__(self, path, kind):
+        self.superblock = SUPERBLOCK.get(kind, (0, 0))
         self.bytes = memoryview(pathlib.Path(path).read_bytes())
         self.entries, at = [], 0
         while at + 32 <= len(self.bytes):
@@ -120,7 +124,7 @@ class Log:
 
     def build(self, base, image, count, model, seed):
         """The disk after the first `count` entries. model: `clean` all of them; `subset` any of the writes since the last
-        flush; `torn` any of their sectors."""
+        flush; `torn` any of their sectors, the superblock as one."""
         randomness = random.Random(seed)
         keep = randomness.choice((0.0, 0.2, 0.5, 0.9))
         flushed = self.flushed(count)
@@ -136,6 +140,15 @@ class Log:
                     if randomness.random() < keep:
                         os.pwrite(file.fileno(), data, offset)
                 else:
-                    for at in range(0, len(data), SECTOR):
+                    for at, end in self.pieces(offset, len(data)):
                         if randomness.random() < keep:
-                            os.pwrite(file.fileno(), data[at:at + SECTOR], offset + at)
+                            os.pwrite(file.fileno(), data[at:end], offset + at)
+
+    def pieces(self, offset, size):
+        """What a disk writes as a whole, of a write there: (begin, end) within it."""
+        first, last = self.superblock
+        at = 0
+        while at < size:
+            end = last - offset if first <= offset + at < last else at + SECTOR
+            yield at, min(end, size)
+            at = end
