@@ -3,6 +3,8 @@
 
 #include "invoke/date.h"
 #include "invoke/field.h"
+#include "invoke/offer.h"
+#include "wire/bundle.h"
 
 void answer_init(struct answer *answer)
 {
@@ -20,7 +22,9 @@ void answer_begin(struct answer *answer, size_t body_max)
 {
     answer->status = 0;
     answer->has_type = answer->is_octet_stream = answer->coding_unknown = answer->unframed = false;
+    answer->is_bundle = answer->of_bundle = false;
     answer->retry_after_ms = -1;
+    answer->offered = 0;
     answer->content_type[0] = answer->content_encoding[0] = 0;
     answer->location[0] = answer->status_header[0] = 0;
     body_begin(&answer->body, body_max);
@@ -44,6 +48,7 @@ static void content_type(struct answer *answer, struct span value)
     struct span type = field_trim(field_before(value, ';'));
     answer->is_octet_stream =
         !answer->has_type && field_equal(type, SPAN_LITERAL("application/octet-stream"));
+    answer->is_bundle = !answer->has_type && field_equal(type, SPAN_LITERAL(BUNDLE_CONTENT_TYPE));
     answer->has_type = true;
     keep_text(answer->content_type, value);
 }
@@ -93,6 +98,7 @@ void answer_header(struct answer *answer, struct span name, struct span value, i
         return;
     case 11:
         if (field_equal(name, SPAN_LITERAL("retry-after"))) retry_after(answer, value, wall_us);
+        if (field_equal(name, SPAN_LITERAL("accept-post"))) answer->offered = offer_parse(value);
         return;
     case 12:
         if (field_equal(name, SPAN_LITERAL("content-type"))) content_type(answer, value);
@@ -106,7 +112,10 @@ void answer_header(struct answer *answer, struct span name, struct span value, i
 
 bool answer_is_result(const struct answer *answer)
 {
-    return answer->status / 100 == 2 && answer->is_octet_stream && !answer->coding_unknown;
+    if (answer->status / 100 != 2 || answer->coding_unknown) return false;
+    /* Outcomes are read as they come: none are taken out of a compressed body. */
+    if (answer->of_bundle) return answer->is_bundle && answer->body.coding == BODY_PLAIN;
+    return answer->is_octet_stream;
 }
 
 void answer_head(struct answer *answer)

@@ -20,9 +20,12 @@ struct answer {
     unsigned status;
     bool has_type;
     bool is_octet_stream;
+    bool is_bundle;
+    bool of_bundle;         /* the answer to many addresses: set by who asked */
     bool coding_unknown;    /* a content-encoding that we did not ask for */
     bool unframed;          /* HTTP/1: the body ended because the connection did */
     int64_t retry_after_ms; /* -1: not said */
+    uint32_t offered;       /* see offer.h; 0: nothing */
     char content_type[ANSWER_TEXT_MAX];
     char content_encoding[ANSWER_TEXT_MAX];
     char location[ANSWER_TEXT_MAX];
@@ -43,7 +46,7 @@ void answer_header(struct answer *answer, struct span name, struct span value, i
 /* The head is complete: from here on bytes of the body may come. */
 void answer_head(struct answer *answer);
 
-/* 2xx with the right content type: only then is the body read as a result. */
+/* 2xx with the content type that was asked for: only then is the body read as a result. */
 bool answer_is_result(const struct answer *answer);
 
 #endif

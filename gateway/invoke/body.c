@@ -177,6 +177,16 @@ int body_add(struct body *body, struct span piece, bool last)
     return error;
 }
 
+void body_drop(struct body *body, size_t size)
+{
+    struct buffer *copy = &body->copy;
+    if (size == 0) return;
+    memmove(copy->at, copy->at + size, copy->size - size);
+    copy->size -= size;
+    body->sent -= size;
+    body->bytes = buffer_span(copy);
+}
+
 /* What is left of the packed bytes, into the stream. */
 static size_t feed(struct body *body)
 {

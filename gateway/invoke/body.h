@@ -44,6 +44,10 @@ bool body_shrink(struct body *body, size_t most);
  */
 int body_add(struct body *body, struct span piece, bool last) MUST_USE;
 
+/* The first `size` bytes have been used, and count as not sent: of a body that is read while it
+   comes. Only where no piece was `last`. */
+void body_drop(struct body *body, size_t size);
+
 /*
  * No more will come: unpacks about `most` bytes of what is compressed; `*done` when that was all,
  * or there is none. ERROR_TOO_LARGE, ERROR_MALFORMED (or its end is missing), ERROR_MEMORY.

@@ -2,6 +2,7 @@
 #include "invoke/call.h"
 
 #include "base/check.h"
+#include "invoke/bundle.h"
 #include "invoke/crowd.h"
 #include "invoke/room.h"
 #include "invoke/verdict.h"
@@ -20,14 +21,16 @@ enum {
     TOLD_WORK = 4096, /* an outcome and the call that comes of it, in bytes: see share.c */
 };
 
-static struct call *call_take(struct invoke *invoke)
+static struct call *take_first(struct list *calls, size_t *count)
 {
-    if (!list_empty(&invoke->free_calls)) {
-        struct call *call = LIST_FIRST(&invoke->free_calls, struct call, link);
-        list_remove(&call->link);
-        invoke->free_call_count--;
-        return call;
-    }
+    struct call *call = LIST_FIRST(calls, struct call, link);
+    list_remove(&call->link);
+    (*count)--;
+    return call;
+}
+
+static struct call *call_make(struct invoke *invoke)
+{
     struct call *call = calloc(1, sizeof *call);
     if (call == NULL) return NULL;
     call->invoke = invoke;
@@ -38,21 +41,74 @@ static struct call *call_take(struct invoke *invoke)
     return call;
 }
 
-struct call *call_new(struct invoke *invoke, const struct shard_invocation *invocation,
-                      struct endpoint *endpoint)
+static struct call *carrier_make(struct invoke *invoke)
 {
-    struct call *call = call_take(invoke);
+    struct call *call = call_make(invoke);
     if (call == NULL) return NULL;
+    call->bundle = calloc(1, sizeof *call->bundle);
+    if (call->bundle == NULL) {
+        call_free(call);
+        return NULL;
+    }
+    call->bundle->carrier = call;
+    list_init(&call->bundle->link);
+    return call;
+}
+
+static void call_begin(struct call *call, const struct shard_invocation *invocation,
+                       struct endpoint *endpoint)
+{
     call->place = CALL_NEW;
     call->endpoint = endpoint;
     call->origin = NULL;
     call->connection = NULL;
     call->invocation = invocation;
+    call->carrier = NULL;
+    call->alone = false;
     call->retried = false;
     call->body_error = 0;
     call->stream = 0;
     endpoint_watch(endpoint, call);
+}
+
+struct call *call_new(struct invoke *invoke, const struct shard_invocation *invocation,
+                      struct endpoint *endpoint)
+{
+    struct call *call = list_empty(&invoke->free_calls)
+                            ? call_make(invoke)
+                            : take_first(&invoke->free_calls, &invoke->free_call_count);
+    if (call != NULL) call_begin(call, invocation, endpoint);
     return call;
+}
+
+struct call *call_new_carrier(struct invoke *invoke, struct endpoint *endpoint)
+{
+    struct call *call = list_empty(&invoke->free_carriers)
+                            ? carrier_make(invoke)
+                            : take_first(&invoke->free_carriers, &invoke->free_carrier_count);
+    if (call != NULL) call_begin(call, NULL, endpoint);
+    return call;
+}
+
+void call_expects(struct call *call)
+{
+    answer_begin(&call->answer, call->endpoint->body_max);
+    call->answer.of_bundle = call->bundle != NULL;
+}
+
+void call_sent(struct call *call)
+{
+    call->invoke->metrics.requests++;
+    if (call->bundle != NULL) bundle_sent(call);
+}
+
+int call_heard(struct call *call, struct span piece, bool last)
+{
+    bool speaks = call->bundle != NULL && answer_is_result(&call->answer);
+    int error = body_add(&call->answer.body, piece, last && !speaks);
+    crowd_grew(call);
+    if (speaks && error == 0) bundle_heard(call);
+    return error;
 }
 
 void call_free(struct call *call)
@@ -62,21 +118,25 @@ void call_free(struct call *call)
     list_remove(&call->due);
     answer_close(&call->answer);
     buffer_close(&call->body);
+    if (call->bundle != NULL) list_remove(&call->bundle->link);
+    free(call->bundle);
     free(call);
 }
 
 static void call_recycle(struct call *call)
 {
     struct invoke *invoke = call->invoke;
+    bool carrier = call->bundle != NULL;
+    size_t *count = carrier ? &invoke->free_carrier_count : &invoke->free_call_count;
     crowd_left(call);
-    if (invoke->free_call_count >= CALLS_KEPT_MAX) {
+    if (*count >= (carrier ? CARRIERS_KEPT_MAX : CALLS_KEPT_MAX)) {
         call_free(call);
         return;
     }
     if (call->body.capacity > BODY_KEPT_MAX) buffer_close(&call->body);
     answer_begin(&call->answer, 0);
-    list_prepend(&invoke->free_calls, &call->link);
-    invoke->free_call_count++;
+    list_prepend(carrier ? &invoke->free_carriers : &invoke->free_calls, &call->link);
+    (*count)++;
 }
 
 /* It has been told: what it holds is given back, a lot of it bit by bit. */
@@ -105,6 +165,7 @@ static void call_end(struct call *call)
 {
     CHECK(call->place != CALL_ENDED && call->place != CALL_FREE);
     list_remove(&call->link);
+    if (call->bundle != NULL) list_remove(&call->bundle->link);
     call->place = CALL_ENDED;
     call->connection = NULL;
     endpoint_unwatch(call->endpoint, call);
@@ -118,29 +179,47 @@ void call_fail(struct call *call, enum outcome outcome, const char *format, ...)
     va_end(arguments);
     call->outcome = outcome;
     call_end(call);
+    invoke_soon(call->invoke);
+    if (call->bundle != NULL) { /* what has come before is told first */
+        call->bundle->failed = true;
+        list_append(&call->invoke->answered, &call->link);
+        return;
+    }
     crowd_left(call);
     list_append(&call->invoke->failed, &call->link);
-    invoke_soon(call->invoke);
 }
 
-/* It is about to be handed over. */
-static void count_work(struct call *call)
+void call_discard(struct call *call)
 {
-    share_take(call->invoke, TOLD_WORK + body_held(&call->answer.body));
+    call_end(call);
+    call_leave(call);
+}
+
+/* Of a call that has ended. */
+static void tell(struct call *call, struct shard_event *event, size_t bytes)
+{
+    struct invoke *invoke = call->invoke;
+    share_take(invoke, TOLD_WORK + bytes);
+    event->response.flight = call->invocation->flight;
+    invoke->done(invoke->context, event);
+    call_leave(call);
+}
+
+void call_tell(struct call *call, struct shard_event *event, size_t bytes)
+{
+    call_end(call);
+    tell(call, event, bytes);
 }
 
 static void tell_answer(struct call *call)
 {
     struct invoke *invoke = call->invoke;
-    count_work(call);
     struct shard_event event = {.kind = EVENT_RESPONSE};
-    event.response.flight = call->invocation->flight;
     if (call->body_error != 0)
         verdict_of_body_error(&call->answer, call->body_error, &invoke->text, &event.response);
     else
         verdict_of(&call->answer, &invoke->response, &invoke->text, &event.response);
-    invoke->done(invoke->context, &event);
-    call_leave(call);
+    tell(call, &event, body_held(&call->answer.body));
 }
 
 static bool has_packed(const struct call *call)
@@ -156,13 +235,21 @@ static void queue_packed(struct invoke *invoke, struct call *call)
     list_append(&invoke->packed[is_small ? LINE_SMALL : LINE_LARGE], &call->link);
 }
 
+/* Whatever else it says, it may offer something. */
+static void take_offer(const struct call *call)
+{
+    uint32_t offered = call->answer.offered;
+    if (offered > 0) offer_made(&call->origin->offer, offered, loop_now_us(call->invoke->loop));
+}
+
 void call_answered(struct call *call, int body_error)
 {
     call->body_error = body_error;
-    if (has_packed(call)) {
+    if (has_packed(call) || call->bundle != NULL) {
         call_answered_later(call, body_error);
         return;
     }
+    take_offer(call);
     call_end(call);
     tell_answer(call);
 }
@@ -170,6 +257,7 @@ void call_answered(struct call *call, int body_error)
 void call_answered_later(struct call *call, int body_error)
 {
     struct invoke *invoke = call->invoke;
+    take_offer(call);
     call_end(call);
     call->body_error = body_error;
     if (has_packed(call))
@@ -200,15 +288,11 @@ static void unpack(struct invoke *invoke)
 
 static void tell_failure(struct call *call)
 {
-    struct invoke *invoke = call->invoke;
-    share_take(invoke, TOLD_WORK);
     struct shard_event event = {.kind = EVENT_RESPONSE};
-    event.response.flight = call->invocation->flight;
     event.response.outcome = call->outcome;
     event.response.text = span_text(call->text.text);
     event.response.retry_after_ms = -1;
-    invoke->done(invoke->context, &event);
-    call_leave(call);
+    tell(call, &event, 0);
 }
 
 static void tell_starved(struct invoke *invoke)
@@ -237,14 +321,24 @@ static void tell_failures(struct invoke *invoke)
     }
 }
 
+static void tell_answers(struct invoke *invoke)
+{
+    while (!list_empty(&invoke->answered) && !share_spent(invoke)) {
+        struct call *call = LIST_FIRST(&invoke->answered, struct call, link);
+        if (call->bundle != NULL && !bundle_tell(call)) return;
+        list_remove(&call->link);
+        if (call->bundle != NULL)
+            call_leave(call);
+        else
+            tell_answer(call);
+    }
+}
+
 void calls_tell(struct invoke *invoke)
 {
     for (size_t i = invoke->starved_count; i > 0; i--) tell_starved(invoke);
-    while (!list_empty(&invoke->answered) && !share_spent(invoke)) {
-        struct call *call = LIST_FIRST(&invoke->answered, struct call, link);
-        list_remove(&call->link);
-        tell_answer(call);
-    }
+    tell_answers(invoke);
+    bundles_tell(invoke);
     /* Some of each, however many others there are. */
     tell_failures(invoke);
     unpack(invoke);

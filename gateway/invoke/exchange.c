@@ -2,7 +2,6 @@
 #include "invoke/exchange.h"
 
 #include "base/check.h"
-#include "invoke/crowd.h"
 #include "invoke/request.h"
 #include "invoke/room.h"
 
@@ -33,12 +32,21 @@ static void send_scratch(struct connection *connection, struct buffer *scratch)
     connection_want(connection, true);
 }
 
+static void encode(struct buffer *out, const struct origin *origin, struct call *call)
+{
+    const struct url *url = &call->endpoint->url;
+    if (call->bundle != NULL)
+        request_encode_bundle(out, url, origin->host, call);
+    else
+        request_encode(out, url, origin->fixed_head, call->invocation);
+}
+
 bool exchange_begin(struct connection *connection, struct call *call)
 {
     struct invoke *invoke = room_of(connection);
     struct buffer *scratch = &invoke->scratch;
     buffer_clear(scratch);
-    request_encode(scratch, &call->endpoint->url, connection->origin->fixed_head, call->invocation);
+    encode(scratch, connection->origin, call);
     if (scratch->failed) {
         buffer_close(scratch);
         call_fail(call, OUTCOME_OVERLOADED, "out of memory for the request");
@@ -49,9 +57,9 @@ bool exchange_begin(struct connection *connection, struct call *call)
     connection->call = call;
     call->connection = connection;
     call->place = CALL_SENT;
-    answer_begin(&call->answer, call->endpoint->body_max);
+    call_expects(call);
     http1_begin(&connection->http1);
-    invoke->metrics.requests++;
+    call_sent(call);
     send_scratch(connection, scratch);
     return true;
 }
@@ -107,7 +115,7 @@ static int head_read(const struct connection *connection, struct answer *answer)
 {
     const struct http1 *http1 = &connection->http1;
     answer_head(answer);
-    bool too_long = http1->has_length && http1->left > answer->body.bytes_max;
+    bool too_long = http1->has_length && http1->left > answer->body.bytes_max && !answer->of_bundle;
     return too_long && answer_is_result(answer) ? ERROR_TOO_LARGE : 0;
 }
 
@@ -122,10 +130,7 @@ static void exchange_take(struct connection *connection, struct span input)
         switch (http1_next(&connection->http1, &input, answer, wall_us, &piece, &last)) {
         case HTTP1_MORE: return;
         case HTTP1_HEAD: error = head_read(connection, answer); break;
-        case HTTP1_BODY:
-            error = body_add(&answer->body, piece, last);
-            crowd_grew(connection->call);
-            break;
+        case HTTP1_BODY: error = call_heard(connection->call, piece, last); break;
         case HTTP1_END: exchange_end(connection, input.size == 0, 0); return;
         case HTTP1_BAD: {
             char why[160];

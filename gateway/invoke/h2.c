@@ -3,9 +3,11 @@
 
 #include "base/check.h"
 #include "base/text.h"
+#include "invoke/bundle.h"
 #include "invoke/h2_session.h"
 #include "invoke/request.h"
 #include "invoke/room.h"
+#include "wire/bundle.h"
 
 #include <stdlib.h>
 
@@ -137,6 +139,11 @@ struct texts {
     size_t path, length, attempt, end;
 };
 
+static const struct shard_invocation *first_of(const struct call *call)
+{
+    return call->bundle == NULL ? call->invocation : call->bundle->riders[0]->invocation;
+}
+
 static struct texts write_texts(struct buffer *scratch, const struct connection *connection,
                                 const struct call *call)
 {
@@ -145,11 +152,11 @@ static struct texts write_texts(struct buffer *scratch, const struct connection 
     buffer_clear(scratch);
     request_authority(scratch, url, connection->origin->host);
     texts.path = scratch->size;
-    url_target(scratch, url, request_function_name(call->invocation));
+    url_target(scratch, url, request_function_name(first_of(call)));
     texts.length = scratch->size;
     text_decimal(scratch, call->body.size);
     texts.attempt = scratch->size;
-    text_decimal(scratch, call->invocation->attempt);
+    text_decimal(scratch, first_of(call)->attempt);
     texts.end = scratch->size;
     return texts;
 }
@@ -166,27 +173,38 @@ static int32_t submit(struct connection *connection, struct call *call)
     add(&headers, ":scheme", scheme);
     add(&headers, ":authority", span_of(at, texts.path));
     add(&headers, ":path", span_of(at + texts.path, texts.length - texts.path));
-    add(&headers, "content-type", SPAN_LITERAL("application/octet-stream"));
-    add(&headers, "accept", SPAN_LITERAL("application/octet-stream"));
-    add(&headers, "accept-encoding", SPAN_LITERAL("gzip,deflate"));
+    struct span type = call->bundle == NULL ? SPAN_LITERAL("application/octet-stream")
+                                            : SPAN_LITERAL(BUNDLE_CONTENT_TYPE);
+    add(&headers, "content-type", type);
+    add(&headers, "accept", type);
     add(&headers, "user-agent", SPAN_LITERAL("holdfast/" HOLDFAST_VERSION));
     add(&headers, "content-length", span_of(at + texts.length, texts.attempt - texts.length));
-    add_fit(&headers, "holdfast-invocation-id", call->invocation->invocation_id);
-    add(&headers, "holdfast-attempt", span_of(at + texts.attempt, texts.end - texts.attempt));
-    add_fit(&headers, "traceparent", call->invocation->traceparent);
+    if (call->bundle == NULL) {
+        add(&headers, "accept-encoding", SPAN_LITERAL("gzip,deflate"));
+        add_fit(&headers, "holdfast-invocation-id", call->invocation->invocation_id);
+        add(&headers, "holdfast-attempt", span_of(at + texts.attempt, texts.end - texts.attempt));
+        add_fit(&headers, "traceparent", call->invocation->traceparent);
+    }
     nghttp2_data_provider body = {.read_callback = read_body};
     return nghttp2_submit_request(connection->h2->session, NULL, headers.at, headers.count, &body,
                                   call);
 }
 
+static void write_body(struct call *call)
+{
+    if (call->bundle == NULL)
+        function_request_encode(&call->body, &call->invocation->request);
+    else if (buffer_reserve(&call->body, bundle_request_size(call)) == 0)
+        bundle_request_encode(&call->body, call);
+}
+
 void h2_send(struct connection *connection, struct call *call)
 {
     struct h2 *h2 = connection->h2;
-    struct invoke *invoke = room_of(connection);
     buffer_clear(&call->body);
     call->body_sent = 0;
-    function_request_encode(&call->body, &call->invocation->request);
-    answer_begin(&call->answer, call->endpoint->body_max);
+    write_body(call);
+    call_expects(call);
     int32_t stream = call->body.failed ? NGHTTP2_ERR_NOMEM : submit(connection, call);
     if (stream < 0) {
         call_fail(call, OUTCOME_OVERLOADED, "HTTP/2: %s", nghttp2_strerror(stream));
@@ -202,7 +220,7 @@ void h2_send(struct connection *connection, struct call *call)
     call->place = CALL_SENT;
     list_append(&h2->calls, &call->link);
     h2->call_count++;
-    invoke->metrics.requests++;
+    call_sent(call);
     make_dirty(connection);
 }
 

@@ -24,7 +24,7 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
     (void)context;
     struct call *call = call_of(session, frame->hd.stream_id);
     /* After an interim answer (1xx) the next one begins anew. */
-    if (call != NULL && !call->head_read) answer_begin(&call->answer, call->endpoint->body_max);
+    if (call != NULL && !call->head_read) call_expects(call);
     return 0;
 }
 
@@ -76,8 +76,7 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t stream, cons
     (void)flags;
     struct call *call = call_of(session, stream);
     if (call == NULL) return 0;
-    int error = body_add(&call->answer.body, span_of(at, size), false);
-    crowd_grew(call);
+    int error = call_heard(call, span_of(at, size), false);
     if (error != 0) answered(context, call, error);
     return 0;
 }

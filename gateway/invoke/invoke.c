@@ -2,6 +2,7 @@
 #include "invoke/invoke.h"
 
 #include "base/check.h"
+#include "invoke/bundle.h"
 #include "invoke/crowd.h"
 #include "invoke/h2.h"
 #include "invoke/request.h"
@@ -35,6 +36,8 @@ static void begin(struct invoke *invoke, struct call *call)
                   endpoint->template, SPAN_PRINT(name));
     else if (error != 0)
         call_fail(call, OUTCOME_OVERLOADED, "out of memory before the call was made");
+    else if (bundle_wanted(origin, call))
+        bundle_board(origin, call);
     else
         origin_call(origin, call);
     share_take(invoke, BEGUN_WORK);
@@ -47,6 +50,7 @@ static void begin_calls(struct invoke *invoke)
         list_remove(&call->link);
         begin(invoke, call);
     }
+    bundles_depart(invoke);
 }
 
 static void catch_up(struct invoke *invoke)
@@ -104,6 +108,9 @@ int invoke_open(struct invoke **out, struct loop *loop, invoke_done *done, void 
     }
     list_init(&invoke->retired);
     list_init(&invoke->free_calls);
+    list_init(&invoke->free_carriers);
+    list_init(&invoke->boarding);
+    list_init(&invoke->speaking);
     list_init(&invoke->fresh);
     list_init(&invoke->failed);
     list_init(&invoke->answered);
@@ -185,6 +192,7 @@ void invoke_close(struct invoke *invoke)
     while (!list_empty(&invoke->retired))
         endpoint_drop(LIST_FIRST(&invoke->retired, struct endpoint, link));
     free_calls(&invoke->free_calls);
+    free_calls(&invoke->free_carriers);
     free(invoke->endpoints);
     resolver_close(&invoke->resolver);
     loop_timer_clear(invoke->loop, &invoke->soon);

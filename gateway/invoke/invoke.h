@@ -50,6 +50,8 @@ struct invoke_metrics {
     uint64_t connections_opened;
     uint64_t connections_open;
     uint64_t stale_retries;
+    uint64_t bundles; /* of the requests: those with many addresses */
+    uint64_t bundled; /* invocations in them */
     uint64_t bytes_out;
     uint64_t bytes_in;
 };

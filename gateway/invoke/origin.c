@@ -2,6 +2,7 @@
 #include "invoke/origin.h"
 
 #include "base/check.h"
+#include "invoke/bundle.h"
 #include "invoke/exchange.h"
 #include "invoke/h2.h"
 #include "invoke/request.h"
@@ -219,12 +220,41 @@ static void let_go(struct call *call)
         connection->call = NULL;
 }
 
+void origin_call_dropped(struct call *call)
+{
+    struct connection *connection = call->connection;
+    if (call->place == CALL_WAITING) {
+        list_remove(&call->link);
+        call->origin->waiting_count--;
+        return;
+    }
+    let_go(call);
+    if (connection->state != CONNECTION_SHARED) connection_close(connection);
+}
+
+/* Those who ride with it are not late by that: each has its own time. */
+static void expire_riding(struct call *call)
+{
+    bool sent = call->carrier->place == CALL_SENT || call->carrier->place == CALL_ENDED;
+    int64_t ms = call->endpoint->call_us / 1000;
+    bundle_leave(call);
+    if (sent)
+        call_fail(call, OUTCOME_TIMEOUT, "no outcome within %lld ms", (long long)ms);
+    else
+        call_fail(call, OUTCOME_UNREACHABLE, "%s: no connection within %lld ms", call->origin->host,
+                  (long long)ms);
+}
+
 void origin_call_expired(struct call *call)
 {
     struct connection *connection = call->connection;
     int64_t ms = call->endpoint->call_us / 1000;
     if (call->place == CALL_WAITING) {
         expire_waiting(call);
+        return;
+    }
+    if (call->place == CALL_RIDING) {
+        expire_riding(call);
         return;
     }
     if (call->place == CALL_NEW) {

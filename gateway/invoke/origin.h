@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/list.h"
 #include "base/span.h"
+#include "invoke/offer.h"
 
 struct endpoint;
 struct connection;
@@ -31,6 +32,8 @@ struct origin {
     uint32_t connecting;           /* for calls that wait */
     enum origin_protocol protocol; /* what the last connection turned out to speak */
     bool dialing;                  /* in origin_dial: a failure must not call it again */
+    struct offer offer;
+    struct call *boarding; /* the bundle that calls of this turn join, or NULL */
 };
 
 /* ERROR_MEMORY */
@@ -48,6 +51,8 @@ void origin_call(struct origin *origin, struct call *call);
 void origin_call_expired(struct call *call);
 /* The memory for its answer, some of which has come, is needed for others. */
 void origin_call_crowded(struct call *call);
+/* Nobody waits for its answer any more. It is neither told nor freed here. */
+void origin_call_dropped(struct call *call);
 /* The call's stale connection is gone: once again, on a new one of its own. */
 void origin_retry(struct origin *origin, struct call *call);
 

@@ -2,6 +2,9 @@
 #include "invoke/request.h"
 
 #include "base/text.h"
+#include "invoke/bundle.h"
+#include "invoke/call.h"
+#include "wire/bundle.h"
 
 void request_authority(struct buffer *out, const struct url *url, const char *host)
 {
@@ -17,15 +20,21 @@ void request_authority(struct buffer *out, const struct url *url, const char *ho
     text_decimal(out, url->port);
 }
 
-void request_fixed_head(struct buffer *out, const struct url *url, const char *host)
+static void head(struct buffer *out, const struct url *url, const char *host, const char *types)
 {
     text_append(out, " HTTP/1.1\r\nhost: ");
     request_authority(out, url, host);
-    text_append(out, "\r\ncontent-type: application/octet-stream"
-                     "\r\naccept: application/octet-stream"
-                     "\r\naccept-encoding: gzip,deflate"
-                     "\r\nconnection: keep-alive"
+    text_append(out, types);
+    text_append(out, "\r\nconnection: keep-alive"
                      "\r\nuser-agent: holdfast/" HOLDFAST_VERSION "\r\ncontent-length: ");
+}
+
+void request_fixed_head(struct buffer *out, const struct url *url, const char *host)
+{
+    head(out, url, host,
+         "\r\ncontent-type: application/octet-stream"
+         "\r\naccept: application/octet-stream"
+         "\r\naccept-encoding: gzip,deflate");
 }
 
 struct span request_function_name(const struct shard_invocation *invocation)
@@ -47,6 +56,19 @@ static void header(struct buffer *out, const char *name, struct span value)
     if (!request_header_fit(value)) return;
     text_append(out, name);
     buffer_append(out, value);
+}
+
+void request_encode_bundle(struct buffer *out, const struct url *url, const char *host,
+                           struct call *carrier)
+{
+    size_t size = bundle_request_size(carrier);
+    text_append(out, "POST ");
+    url_target(out, url, request_function_name(carrier->bundle->riders[0]->invocation));
+    head(out, url, host,
+         "\r\ncontent-type: " BUNDLE_CONTENT_TYPE "\r\naccept: " BUNDLE_CONTENT_TYPE);
+    text_decimal(out, size);
+    text_append(out, "\r\n\r\n");
+    if (buffer_reserve(out, size) == 0) bundle_request_encode(out, carrier);
 }
 
 void request_encode(struct buffer *out, const struct url *url, const char *fixed_head,

@@ -15,7 +15,8 @@ enum {
     H2_INPUT_SIZE = 16 * 1024,      /* the same of HTTP/2, where a few bytes can make much work */
     SCRATCH_KEPT_MAX = 1024 * 1024, /* a larger request buffer is given back */
     CALLS_KEPT_MAX = 1024,          /* call objects kept for the next calls */
-    STARVED_MAX = 256,              /* calls that found no memory, until the end of the turn */
+    CARRIERS_KEPT_MAX = 64,
+    STARVED_MAX = 256, /* calls that found no memory, until the end of the turn */
 };
 enum { LINE_SMALL, LINE_LARGE, PACKED_LINES }; /* compressed answers that wait: see call.c */
 
@@ -28,13 +29,17 @@ struct invoke {
     size_t endpoint_count;
     struct list retired; /* endpoints of earlier configurations, until their last call */
     struct list free_calls;
+    struct list free_carriers;
     size_t free_call_count;
+    size_t free_carrier_count;
     size_t held;                      /* memory of answers that are coming in, see crowd.h */
     size_t bound;                     /* of it, as we were told */
     size_t held_max;                  /* and with room for the largest one */
     struct list fresh;                /* calls that have not begun */
     struct list failed;               /* calls whose outcome is known and not yet told */
     struct list answered;             /* calls with a complete answer, not yet told */
+    struct list boarding;             /* bundles that are not full, see bundle.h */
+    struct list speaking;             /* bundles with outcomes that are not yet told */
     struct list packed[PACKED_LINES]; /* the same, to be decompressed before: see call.c */
     struct list leaving;              /* told, with much memory to give back */
     /* What there is to do in one turn is bounded, whatever comes: see share.c. */

@@ -45,6 +45,7 @@ void share_end(struct invoke *invoke)
 {
     if (!list_empty(&invoke->waiting) || has_packed_calls(invoke) ||
         !list_empty(&invoke->answered) || !list_empty(&invoke->failed) ||
-        !list_empty(&invoke->leaving) || !list_empty(&invoke->fresh))
+        !list_empty(&invoke->leaving) || !list_empty(&invoke->fresh) ||
+        !list_empty(&invoke->speaking))
         invoke_soon(invoke);
 }

@@ -150,6 +150,7 @@ int url_parse(struct span text, struct url *url, struct errmsg *errmsg)
     int error = characters_check(text, errmsg);
     if (error == 0) error = scheme_parse(&rest, url, errmsg);
     if (error != 0) return error;
+    url->path_varies = has_token(rest);
     url->port = url->secure ? 443 : 80;
     if (url->local) {
         error = socket_parse(rest, url, errmsg);

@@ -18,6 +18,7 @@ struct url {
     struct span host; /* without brackets */
     struct span path; /* with query, begins with '/'; or empty: "/", or begins with '?' */
     bool host_varies; /* holds the token */
+    bool path_varies; /* or its host does */
 };
 
 /* Spans of the url point into `text`. ERROR_INVALID, with a sentence for people. */

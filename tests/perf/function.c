@@ -1,10 +1,11 @@
 /*
  * The function of the benchmarks, in C: bench/counter adds one per message to its state `count` (a
  * long) and sends the new value to whoever called. Prints its port, then serves until it is killed.
- *     function [PORT | /path/of/a/unix/socket]
+ *     function [PORT | /path/of/a/unix/socket] [N]
+ * With N it takes up to N addresses per request (docs/protocol.md).
  */
 #include "perf/http.h"
-#include "wire/function.h"
+#include "wire/bundle.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,8 +21,10 @@ struct work {
     struct function_state states[STATES_MAX];
     struct function_message messages[MESSAGES_MAX];
     struct effect_message replies[MESSAGES_MAX];
-    struct buffer values; /* typed values of the replies */
-    struct buffer body;
+    struct buffer values;  /* typed values of the replies */
+    struct buffer body;    /* one FromFunction */
+    struct buffer answers; /* of a bundle */
+    char offer[80];        /* a header line, or nothing */
 };
 
 static uint64_t read_long(struct span bytes)
@@ -77,21 +80,59 @@ static void count(struct work *work, const struct function_request *request)
                                                          .message_count = reply_count});
 }
 
-static void answer(struct work *work, struct http_pipe *pipe, struct span body)
+/* One ToFunction; its FromFunction is in `body` then. */
+static void invoke(struct work *work, struct span to_function)
 {
     struct function_request request;
-    char head[160];
     buffer_clear(&work->body);
-    if (function_request_parse(body, &request, &work->names, work->states, STATES_MAX,
+    if (function_request_parse(to_function, &request, &work->names, work->states, STATES_MAX,
                                work->messages, MESSAGES_MAX) != 0)
         abort();
     count(work, &request);
-    int size = snprintf(
-        head, sizeof head,
-        "HTTP/1.1 200 OK\r\ncontent-type: application/octet-stream\r\ncontent-length: %zu\r\n\r\n",
-        work->body.size);
+}
+
+static void invoke_all(struct work *work, struct span bundle)
+{
+    struct bundle_invocation invocation;
+    struct errmsg why;
+    int got;
+    buffer_clear(&work->answers);
+    for (uint32_t i = 0; (got = bundle_invocation_take(&bundle, &invocation, &why)) > 0; i++) {
+        invoke(work, invocation.to_function);
+        bundle_outcome_encode(&work->answers,
+                              &(struct bundle_outcome){.index = i,
+                                                       .kind = BUNDLE_RESULT,
+                                                       .result = buffer_span(&work->body)});
+    }
+    if (got < 0) abort();
+}
+
+static void send_answer(const struct work *work, struct http_pipe *pipe, const char *type,
+                        struct span body)
+{
+    char head[240];
+    int size = snprintf(head, sizeof head,
+                        "HTTP/1.1 200 OK\r\ncontent-type: %s\r\n%scontent-length: %zu\r\n\r\n",
+                        type, work->offer, body.size);
     buffer_append(&pipe->out, span_of(head, (size_t)size));
-    buffer_append(&pipe->out, buffer_span(&work->body));
+    buffer_append(&pipe->out, body);
+}
+
+static bool is_bundle(struct span head)
+{
+    static const char line[] = "\r\ncontent-type: " BUNDLE_CONTENT_TYPE "\r\n";
+    return memmem(head.at, head.size, line, sizeof line - 1) != NULL;
+}
+
+static void answer(struct work *work, struct http_pipe *pipe, const struct http_message *message)
+{
+    if (work->offer[0] != 0 && is_bundle(message->head)) {
+        invoke_all(work, message->body);
+        send_answer(work, pipe, BUNDLE_CONTENT_TYPE, buffer_span(&work->answers));
+    } else {
+        invoke(work, message->body);
+        send_answer(work, pipe, "application/octet-stream", buffer_span(&work->body));
+    }
 }
 
 static bool serve(struct work *work, struct http_pipe *pipe)
@@ -99,7 +140,7 @@ static bool serve(struct work *work, struct http_pipe *pipe)
     if (!http_pipe_read(pipe)) return false;
     struct http_message message;
     while ((message = http_pipe_message(pipe)).size != 0) {
-        answer(work, pipe, message.body);
+        answer(work, pipe, &message);
         http_pipe_drop(pipe, message.size);
     }
     return http_pipe_write(pipe);
@@ -124,6 +165,9 @@ int main(int argc, char **argv)
     int listener = where[0] == '/' ? http_listen_at(where) : http_listen(&port);
     int epoll = epoll_create1(EPOLL_CLOEXEC);
     if (work == NULL || listener < 0 || epoll < 0) return 1;
+    if (argc > 2)
+        snprintf(work->offer, sizeof work->offer, "accept-post: " BUNDLE_CONTENT_TYPE ";max=%d\r\n",
+                 atoi(argv[2]));
     epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &(struct epoll_event){.events = EPOLLIN});
     printf("%u\n", port);
     fflush(stdout);
