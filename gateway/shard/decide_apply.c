@@ -305,11 +305,12 @@ void apply_effects(struct shard *shard, struct flight *flight,
         block(shard, flight, lack);
         return;
     }
-    buffer_init(&apply.numbers);
+    reuse_buffer(&shard->numbers);
+    apply.numbers = shard->numbers; /* its memory, which comes back */
     int error = run(&apply);
     if (error == ERROR_MEMORY)
         block(shard, apply.flight, (struct lack){.of = SHORT_OF_HEAP});
     else if (error != 0)
         fail_address(shard, flight, span_text(apply.errmsg.text), update);
-    buffer_close(&apply.numbers);
+    shard->numbers = apply.numbers;
 }

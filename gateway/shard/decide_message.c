@@ -35,9 +35,6 @@ static void set_reply(struct shard *shard, struct wait *wait, struct entry *entr
                       struct shard_update *update)
 {
     wait->kind = ANSWER_REPLY;
-    if (wait_set_bytes(shard, wait, span_of(entry->answer, entry->answer_size), SPAN_EMPTY,
-                       SPAN_EMPTY) != 0)
-        wait->kind = ANSWER_PENDING; /* no memory to show it: it can be fetched later */
     wait->entry = entry;
     entry->gated++;
     wait_gate(shard, wait, entry->answer_seq, update);

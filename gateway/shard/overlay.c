@@ -33,7 +33,7 @@ void overlay_close(struct overlay *overlay, struct image *image)
         next = table_next(&overlay->waits, node);
         struct wait *wait = CONTAINER_OF(node, struct wait, node);
         list_remove(&wait->link);
-        wait_drop(wait);
+        wait_drop(wait, &image->memory);
     }
     loans_close(overlay);
     table_close(&overlay->waits, &image->memory);

@@ -122,7 +122,7 @@ struct wait {
     uint32_t body_size;
     uint32_t next_size;
     uint32_t text_size;
-    uint8_t *bytes;          /* body, next, text */
+    uint8_t *bytes;          /* body, next, text; the body of a reply is in its entry */
     struct shard_loan *loan; /* of the body, which is then not in `bytes` */
     bool gated;              /* in overlay.gates */
     struct entry *entry;     /* whose answer it is; stays while it is gated */
@@ -206,6 +206,8 @@ struct shard {
     struct shard_metrics metrics;
     struct buffer body;    /* of the record that decide is writing */
     struct buffer scratch; /* rows and keys */
+    struct buffer numbers; /* of the names in a result */
+    struct buffer id_text; /* of the message that an answer is about */
     struct cut *cut;
     bool failed; /* out of memory where nothing may fail: the owner must stop */
 };
@@ -287,7 +289,7 @@ void wait_gate(struct shard *shard, struct wait *wait, uint64_t seq, struct shar
 void wait_forget(struct shard *shard, waiter_t waiter);
 void wait_free(struct shard *shard, struct wait *wait);
 /* Its memory alone. */
-void wait_drop(struct wait *wait);
+void wait_drop(struct wait *wait, struct memory *memory);
 void waits_release(struct shard *shard, struct shard_update *update);
 /* ERROR_MEMORY: it was not taken. */
 int signal_now(struct shard_update *update, const struct shard_signal *signal) MUST_USE;

@@ -18,6 +18,8 @@ int shard_open(struct shard **opened)
     if (error != 0) goto close_image;
     buffer_init(&shard->body);
     buffer_init(&shard->scratch);
+    buffer_init(&shard->numbers);
+    buffer_init(&shard->id_text);
     *opened = shard;
     return 0;
 close_image:
@@ -35,6 +37,8 @@ void shard_close(struct shard *shard)
     image_close(&shard->image);
     buffer_close(&shard->body);
     buffer_close(&shard->scratch);
+    buffer_close(&shard->numbers);
+    buffer_close(&shard->id_text);
     free(shard);
 }
 

@@ -11,9 +11,9 @@ static uint64_t number_hash(uint64_t number)
 
 struct wait *wait_new(struct shard *shard, waiter_t waiter)
 {
-    struct wait *wait = calloc(1, sizeof *wait);
+    struct wait *wait = memory_alloc(&shard->image.memory, sizeof *wait);
     if (wait == NULL) return NULL;
-    wait->waiter = waiter;
+    *wait = (struct wait){.waiter = waiter};
     list_init(&wait->link);
     if (waiter == 0) return wait;
     table_insert(&shard->overlay.waits, &shard->image.memory, &wait->node, number_hash(waiter));
@@ -38,14 +38,14 @@ void wait_free(struct shard *shard, struct wait *wait)
     }
     if (wait->entry != NULL) wait->entry->gated--;
     if (wait->gated) shard->overlay.gate_count--;
-    wait_drop(wait);
+    wait_drop(wait, &shard->image.memory);
 }
 
-void wait_drop(struct wait *wait)
+void wait_drop(struct wait *wait, struct memory *memory)
 {
     if (wait->loan != NULL) shard_loan_return(wait->loan);
     free(wait->bytes);
-    free(wait);
+    memory_free(memory, wait, sizeof *wait);
 }
 
 void wait_forget(struct shard *shard, waiter_t waiter)
@@ -112,34 +112,40 @@ int wait_set_bytes(struct shard *shard, struct wait *wait, struct span body, str
     return 0;
 }
 
+/* A reply is not copied: its entry stays while somebody is on the way to it. */
+static struct span body_of(const struct wait *wait)
+{
+    if (wait->kind == ANSWER_REPLY) return span_of(wait->entry->answer, wait->entry->answer_size);
+    return span_of(wait->bytes, wait->body_size);
+}
+
 static void answer_wait(struct shard *shard, const struct wait *wait, struct shard_update *update)
 {
-    struct buffer id;
-    buffer_init(&id);
+    struct buffer *id = &shard->id_text;
+    buffer_clear(id);
     if (wait->id_seq != 0)
-        message_id_text(&id, &shard->image, wait->id_epoch, wait->id_seq, wait->id_index);
+        message_id_text(id, &shard->image, wait->id_epoch, wait->id_seq, wait->id_index);
     struct shard_answer answer = {
         .waiter = wait->waiter, .kind = wait->kind, .number = wait->number};
-    answer.message_id = buffer_span(&id);
+    answer.message_id = buffer_span(id);
     if (wait->type_name != 0) answer.type_name = dictionary_name(&shard->image, wait->type_name);
-    answer.body = span_of(wait->bytes, wait->body_size);
+    answer.body = body_of(wait);
     answer.loan = wait->loan;
     answer.next =
         span_of(wait->bytes == NULL ? NULL : wait->bytes + wait->body_size, wait->next_size);
     answer.text =
         span_of(wait->bytes == NULL ? NULL : wait->bytes + wait->body_size + wait->next_size,
                 wait->text_size);
-    if (id.failed)
+    if (id->failed)
         shard->failed = true;
     else
         answer_now(update, &answer);
-    buffer_close(&id);
 }
 
 static void release(struct shard *shard, struct wait *wait, struct shard_update *update)
 {
     if (wait->waiter != 0) answer_wait(shard, wait, update);
-    if (wait->waiter != 0 && wait->entry != NULL && wait->kind == ANSWER_REPLY)
+    if (wait->waiter != 0 && wait->kind == ANSWER_REPLY)
         wait->entry->delivered_ms = shard->overlay.now_ms;
     wait_free(shard, wait);
 }
