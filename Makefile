@@ -2,7 +2,7 @@
 PREFIX ?= /usr/local
 JOBS := $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: help build demo test proof proof-release bench bench-compare bench-peers lint format coverage install clean
+.PHONY: help build demo test proof proof-release bench bench-compare bench-peers bench-scale lint format coverage install clean
 
 help:
 	@echo 'make build     install what is missing and build the gateway: build/release/holdfast'
@@ -13,6 +13,7 @@ help:
 	@echo 'make bench     how fast it is on this machine'
 	@echo 'make bench-compare BASE=REV   this tree and a commit of before in turns, with ratios'
 	@echo 'make bench-peers   the same load on Restate beside it, half an hour (RUNS=1 SECONDS=1 KEYS=2000: a minute)'
+	@echo 'make bench-scale   how cost grows with keys, values, connections, what waits: half an hour (SCALE_QUICK=1: a minute)'
 	@echo 'make lint      format, house rules, static analysis'
 	@echo 'make format    mend the format'
 	@echo 'make coverage  which lines of the engine the tests run'
@@ -53,6 +54,10 @@ bench-peers: build
 	@scripts/setup test
 	@cmake --build --preset release -j $(JOBS) --target tests/perf/all
 	@tests/perf/run-peers
+
+bench-scale: build
+	@cmake --build --preset release -j $(JOBS) --target tests/perf/all
+	@tests/perf/run-scale
 
 lint:
 	@scripts/setup test

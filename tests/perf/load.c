@@ -6,15 +6,18 @@
  * shows in all requests that come meanwhile, and not only in those it has taken already
  * (coordinated omission).
  *     load --port P --verb call|send|read|write|batch --connections N --keys K --seconds S
- *          [--count N [--stride N]] [--rate PER_SECOND] [--size BYTES] [--lines N [--delay 5s]]
+ *          [--count N [--first N] [--stride N]] [--rate PER_SECOND] [--size BYTES] [--lines N
+ * [--delay 5s] [--keyed]]
  *          [--address bench/counter/k%] [--state count] [--path /Counter/k%/add]
  * Prints one JSON object: requests, errors, seconds, latency percentiles in microseconds, exact.
+ * SIGTERM ends it earlier, in order.
  * With --count it stops after so many requests, going through the keys in order, --stride keys at a
  * time (to fill a gateway with keys). In address and path % is replaced by the number of the key;
  * --path is for other servers than ours.
  */
 #include "perf/load.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -41,11 +44,20 @@ struct load {
     uint32_t *latency; /* counts by microsecond, the last one for all beyond */
 };
 
+static volatile sig_atomic_t stopped;
+
+static void stop(int number)
+{
+    (void)number;
+    stopped = 1;
+}
+
 static uint64_t next_key(void *context)
 {
     struct load *load = context;
     if (load->options.count > 0)
-        return load->keys_used++ * load->options.stride % load->options.keys;
+        return (load->options.first + load->keys_used++ * load->options.stride) %
+               load->options.keys;
     load->random = load->random * 6364136223846793005u + 1442695040888963407u;
     return (load->random >> 33) % load->options.keys;
 }
@@ -59,6 +71,7 @@ static int64_t next_due(const struct load *load, int64_t now)
 
 static bool is_over(const struct load *load, int64_t due_us)
 {
+    if (stopped) return true;
     if (load->options.count > 0) return load->started == load->options.count;
     return due_us >= load->begin_us + (int64_t)(load->options.seconds * 1e6);
 }
@@ -148,7 +161,7 @@ static bool turn(struct load *load)
     int got = epoll_pwait2(load->epoll, events, EVENTS_MAX, &wait, NULL);
     for (int i = 0; i < got; i++) ready(load, events[i].data.ptr);
     start_due(load, now_us());
-    return got > 0 || wait_us < SILENCE_MAX_US;
+    return got != 0 || wait_us < SILENCE_MAX_US;
 }
 
 static void run(struct load *load)
@@ -167,6 +180,7 @@ static void run(struct load *load)
 int main(int argc, char **argv)
 {
     struct load load = {.options = load_options_parse(argc, argv), .random = (uint64_t)now_us()};
+    sigaction(SIGTERM, &(struct sigaction){.sa_handler = stop}, NULL);
     load_request_init(&load.request, &load.options);
     load.epoll = epoll_create1(EPOLL_CLOEXEC);
     load.latency = calloc(LATENCY_MAX_US + 1, sizeof *load.latency);

@@ -11,10 +11,12 @@ struct load_options {
     uint64_t keys;
     double seconds;
     uint64_t count;      /* requests; 0: by time */
+    uint64_t first;      /* with count: the key to begin with */
     uint64_t stride;     /* with count: so many keys at a time */
     double rate;         /* requests per second, whether answered or not; 0: closed loop */
     size_t size;         /* bytes of a value */
     uint32_t lines;      /* of one batch */
+    bool keyed;          /* each message of a batch has an idempotency key */
     const char *delay;   /* of the messages of a batch, as "5s"; NULL: none */
     const char *state;   /* its name */
     const char *address; /* the number of the key stands for its % */

@@ -15,10 +15,12 @@ static void take(struct load_options *options, int name)
     case 'k': options->keys = strtoull(optarg, NULL, 10); return;
     case 's': options->seconds = atof(optarg); return;
     case 'n': options->count = strtoull(optarg, NULL, 10); return;
+    case 'f': options->first = strtoull(optarg, NULL, 10); return;
     case 't': options->stride = strtoull(optarg, NULL, 10); return;
     case 'r': options->rate = atof(optarg); return;
     case 'z': options->size = strtoull(optarg, NULL, 10); return;
     case 'l': options->lines = (uint32_t)atoi(optarg); return;
+    case 'i': options->keyed = true; return;
     case 'd': options->delay = optarg; return;
     case 'e': options->state = optarg; return;
     case 'o': options->address = optarg; return;
@@ -34,7 +36,8 @@ struct load_options load_options_parse(int argc, char **argv)
         {"keys", 1, NULL, 'k'},   {"seconds", 1, NULL, 's'}, {"count", 1, NULL, 'n'},
         {"stride", 1, NULL, 't'}, {"rate", 1, NULL, 'r'},    {"size", 1, NULL, 'z'},
         {"lines", 1, NULL, 'l'},  {"delay", 1, NULL, 'd'},   {"address", 1, NULL, 'o'},
-        {"path", 1, NULL, 'a'},   {"state", 1, NULL, 'e'},   {NULL, 0, NULL, 0}};
+        {"path", 1, NULL, 'a'},   {"first", 1, NULL, 'f'},   {"keyed", 0, NULL, 'i'},
+        {"state", 1, NULL, 'e'},  {NULL, 0, NULL, 0}};
     struct load_options options = {.verb = "call",
                                    .connections = 64,
                                    .keys = 10000,
@@ -109,6 +112,7 @@ static void append_line(struct load_request *request, uint64_t key)
         append_text(out, "\",\"delay\":\"");
         append_text(out, options->delay);
     }
+    if (options->keyed) append_numbered(out, "\",\"key\":\"%", key);
     append_text(out, "\"}\n");
 }
 

@@ -3,6 +3,7 @@ import json
 import os
 import pathlib
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -11,6 +12,8 @@ import time
 import gateway as gateways
 import processes
 import sample
+import wire
+from function_server import FunctionServer
 
 FUNCTION = "bench/counter"
 
@@ -44,29 +47,49 @@ class Programs:
             return text if text.endswith("\n") else None
         return child, int(processes.wait_until(line, 60, f"{name} prints its port"))
 
-    def load(self, port, **options):
-        """Runs the load generator to its end."""
+    def load_command(self, port, **options):
+        """Of the load generator; True stands for a flag without a value."""
         command = [self.path("load"), "--port", port]
         for name, value in options.items():
-            command += [f"--{name}", value]
+            command += [f"--{name}"] if value is True else [f"--{name}", value]
+        return [str(word) for word in command]
+
+    def load(self, port, **options):
+        """Runs the load generator to its end."""
         timeout_s = float(options.get("seconds", 300)) + 60
-        done = subprocess.run([str(a) for a in command], capture_output=True, text=True, timeout=timeout_s, check=False)
+        done = subprocess.run(self.load_command(port, **options), capture_output=True, text=True, timeout=timeout_s, check=False)
         if done.returncode != 0:
             raise RuntimeError(f"load {options}: status {done.returncode} {done.stderr} {done.stdout}")
         return json.loads(done.stdout)
 
 
+class Beside:
+    """A load that runs beside something else, until end()."""
+
+    def __init__(self, bench, **options):
+        self.log = bench.folder / "beside.log"
+        self.log.unlink(missing_ok=True)
+        self.child = processes.spawn(bench.programs.load_command(bench.gateway.port, seconds=3600, **options), log=self.log)
+
+    def end(self):
+        """What it has measured."""
+        if processes.end(self.child, signal_number=signal.SIGTERM, timeout_s=60) != 0:
+            raise RuntimeError(f"the load beside it failed: {self.log.read_text()[-300:]}")
+        return json.loads(self.log.read_text())
+
+
 class Bench:
     """One gateway with its function, started on empty data."""
 
-    def __init__(self, programs, folder, sizes, env=None, unix=False):
+    def __init__(self, programs, folder, sizes, env=None, unix=False, more=(), arguments=()):
+        """more: further documents of module.yaml; arguments: of the gateway."""
         self.programs, self.folder, self.sizes = programs, folder, sizes
         folder.mkdir(parents=True)
         socket_path = [str(folder / "function.sock")] if unix else []
-        self.function, port = programs.serve("function", folder / "function.log", *socket_path)
-        url = f"http+unix://{socket_path[0]}/statefun" if unix else f"http://127.0.0.1:{port}/statefun"
-        module = gateways.endpoint("bench/*", url)
-        self.gateway = gateways.Gateway(folder, module, env=env)
+        self.function, self.function_port = programs.serve("function", folder / "function.log", *socket_path)
+        url = f"http+unix://{socket_path[0]}/statefun" if unix else f"http://127.0.0.1:{self.function_port}/statefun"
+        module = gateways.module(gateways.endpoint("bench/*", url), *more)
+        self.gateway = gateways.Gateway(folder, module, env=env, arguments=arguments)
         self.gateway.port, self.gateway.admin_port = processes.free_ports(2)
 
     @property
@@ -98,6 +121,10 @@ class Bench:
         except OSError:
             return False
 
+    def recovered_ms(self):
+        """What the last start says that reading took."""
+        return float(re.findall(r"recovered .*? ms=(\d+)", self.gateway.log_text())[-1])
+
     def measured(self, count, work):
         """Runs work and gives the gateway's cost for each of count(result) items."""
         journal = self.gateway.metric("holdfast_journal_written_bytes_total")
@@ -122,6 +149,12 @@ class Bench:
     def wait_applied(self, wanted):
         processes.wait_until(lambda: self.applied() >= wanted, 300, f"{wanted:.0f} messages applied", 0.01)
 
+    def snapshot(self):
+        """Until it is durable."""
+        answer = self.gateway.admin.request("POST", "/v1/snapshot", timeout_s=600)
+        if answer.status != 200:
+            raise RuntimeError(f"snapshot: {answer}")
+
     def batch(self, lines):
         answer = self.gateway.client.request("POST", "/v1/batch", "".join(lines), {"content-type": "application/x-ndjson"}, 300)
         accepted = answer.body.count(b'"status":202')
@@ -139,6 +172,7 @@ def batch_lines(count, keys, delay=None):
 def calls(bench):
     bench.load(connections=64, seconds=0.5)  # connections to the function, memory of the first keys
     result, cost = bench.load(connections=64, keys=10000, seconds=bench.sizes.seconds)
+    bench.call_rate = result["rate"]
     return {"call.rate": result["rate"], "call.cpu_us": cost["cpu_us"], "call.engine_us": cost["engine_us"],
             "call.p50_us": result["p50_us"], "call.p99_us": result["p99_us"], "call.switches": cost["switches"],
             "call.journal_bytes": cost["journal_bytes"], "call.device_bytes": cost["device_bytes"]}
@@ -147,6 +181,26 @@ def calls(bench):
 def wide_calls(bench):
     result, cost = bench.load(connections=1024, keys=10000, seconds=bench.sizes.seconds)
     return {"call1024.rate": result["rate"], "call1024.cpu_us": cost["cpu_us"], "call1024.device_bytes": cost["device_bytes"]}
+
+
+def latencies(name, result, parts=("p50_us", "p99_us", "p999_us")):
+    return {f"{name}.{part}": result[part] for part in parts}
+
+
+def paced_calls(bench):
+    """An open loop: what a call takes while the gateway is half busy, counted from when it should have begun."""
+    result, cost = bench.load(connections=256, keys=10000, seconds=bench.sizes.seconds, rate=bench.call_rate / 2)
+    return {"paced.rate": result["rate"], "paced.cpu_us": cost["cpu_us"], "paced.max_us": result["max_us"], **latencies("paced", result)}
+
+
+def reads(bench):
+    before = bench.applied()
+    bench.programs.load(bench.gateway.port, verb="batch", connections=1, keys=10000, lines=1000, count=10)  # so that all keys are there
+    bench.wait_applied(before + 10000)
+    result, cost = bench.load(verb="read", connections=64, keys=10000, seconds=bench.sizes.seconds)
+    paced, paced_cost = bench.load(verb="read", connections=64, keys=10000, seconds=bench.sizes.seconds, rate=10000)
+    return {"read.rate": result["rate"], "read.cpu_us": cost["cpu_us"], "read10k.cpu_us": paced_cost["cpu_us"],
+            **latencies("read10k", paced, ("p50_us", "p99_us"))}
 
 
 def system_calls(bench):
@@ -206,19 +260,19 @@ def batch(bench):
 
 
 def delayed(bench):
-    """From the first that fires to the last that is applied; all are due together."""
-    lines = batch_lines(bench.sizes.lines, 10000, delay=f"{bench.sizes.delay_s}s")
+    """From the first that fires to the last that is applied; all are due together, long after all have been accepted."""
+    count, delay_s = bench.sizes.delayed, 3 + bench.sizes.delayed // 50_000
     before, applied = bench.gateway.metric("holdfast_messages_fired_total"), bench.applied()
     used = sample.Usage(bench.pid)
-    bench.batch(lines)
-    processes.wait_until(lambda: bench.gateway.metric("holdfast_messages_fired_total") > before, 60, "a message fires", 0.005)
+    bench.programs.load(bench.gateway.port, verb="batch", connections=4, keys=10000, lines=1000, count=count // 1000, delay=f"{delay_s}s")
+    processes.wait_until(lambda: bench.gateway.metric("holdfast_messages_fired_total") > before, 120, "a message fires", 0.005)
     begin = time.monotonic()
-    bench.wait_applied(applied + len(lines))
+    bench.wait_applied(applied + count)
     took_s = time.monotonic() - begin
-    return {"delayed.rate": len(lines) / took_s, "delayed.cpu_us": sample.Usage(bench.pid).since(used)["cpu_us"] / len(lines)}
+    return {"delayed.rate": count / took_s, "delayed.cpu_us": sample.Usage(bench.pid).since(used)["cpu_us"] / count}
 
 
-MIXED = [calls, system_calls, wide_calls, lone_calls, hot_calls, sends, hot_sends, batch, delayed]
+MIXED = [calls, paced_calls, reads, system_calls, wide_calls, lone_calls, hot_calls, sends, hot_sends, batch, delayed]
 
 
 def mixed(programs, folder, sizes, progress):
@@ -273,7 +327,7 @@ def many_keys(programs, folder, sizes, progress):
     try:
         figures = {"start.ms": bench.start(), "rss.idle": sample.rss_megabytes(bench.pid)}
         progress("idle")
-        time.sleep(0.5)  # what the call has left to do
+        time.sleep(2)  # what the call has left to do, and until its reply is forgotten
         before = sample.Usage(bench.pid)
         time.sleep(2)
         figures["idle.switches"] = sample.Usage(bench.pid).since(before)["switches"] / 2
@@ -284,11 +338,13 @@ def many_keys(programs, folder, sizes, progress):
         progress("recovery")
         bench.gateway.kill()
         figures["recovery.first_call_ms"] = bench.start()
-        logged = re.findall(r"recovered .*? ms=(\d+)", bench.gateway.log_text())
-        figures["recovery.logged_ms"] = float(logged[-1])
+        figures["recovery.logged_ms"] = bench.recovered_ms()
         keys = bench.gateway.metric("holdfast_keys")
         if keys != sizes.keys + 1:  # and the key of the first call
             raise RuntimeError(f"{keys:.0f} keys after the recovery, not {sizes.keys + 1}")
+        begin = time.monotonic()
+        bench.load(connections=64, keys=sizes.keys, count=1000, stride=sizes.keys // 1000)
+        figures["recovery.spread_ms"] = figures["recovery.first_call_ms"] + (time.monotonic() - begin) * 1000
         begin = time.monotonic()
         bench.load(connections=64, keys=sizes.keys, count=sizes.keys)
         figures["recovery.every_key_s"] = time.monotonic() - begin
@@ -296,6 +352,73 @@ def many_keys(programs, folder, sizes, progress):
     finally:
         bench.close()
     return figures
+
+
+NO_SNAPSHOT = ["--snapshot-bytes", "64GiB"]
+
+
+def replay(programs, folder, sizes, progress):
+    """SIGKILL and start, all from the journal: how many records, and how many bytes, are read and folded in a second."""
+    figures = {}
+    for figure, size, count, metric, unit in (("records_per_s", 1, sizes.sends, "holdfast_journal_records_total", 1),
+                                              ("mb_per_s", 4096, sizes.sends // 2, "holdfast_journal_written_bytes_total", 1e6)):
+        progress(f"replay {figure}")
+        bench = Bench(programs, folder / figure, sizes, arguments=NO_SNAPSHOT)
+        try:
+            bench.start()
+            bench.load(verb="send", connections=64, size=size, count=count)
+            bench.wait_applied(count)
+            amount = bench.gateway.metric(metric)
+            bench.gateway.kill()
+            bench.start()
+            figures[f"replay.{figure}"] = amount / unit / (bench.recovered_ms() / 1000)
+        finally:
+            bench.close()
+    return figures
+
+
+class FixedFunction(FunctionServer):
+    """fixed/*: registers the state `blob`, then gives the same answer to every invocation, or fails all of them."""
+
+    def __init__(self, answer=b""):
+        self.failing, self.fixed = False, answer
+        super().__init__(self._answer)
+
+    def _answer(self, call):
+        self.calls.clear()  # there may be many
+        if self.failing:
+            call.answer(status="500 Internal Server Error")
+        elif not call.needs(("blob", wire.STRING)):
+            call.answer(self.fixed)
+
+    def endpoint(self, **fields):
+        return gateways.endpoint("fixed/*", self.url, **fields)
+
+
+def snapshot(programs, folder, sizes, progress):
+    """Calls at half the saturated rate: before a snapshot of states of 1 MiB each, and while it is made."""
+    progress("snapshot")
+    function = FixedFunction(wire.Response().encode())
+    bench = Bench(programs, folder, sizes, more=[function.endpoint()], arguments=NO_SNAPSHOT)
+    address = "fixed/blob/k%"
+    try:
+        bench.start()
+        programs.load(bench.gateway.port, verb="send", count=1, address=address)
+        bench.wait_applied(2)  # with the first call of the start: now the state is known
+        programs.load(bench.gateway.port, verb="write", state="blob", address=address, size=1 << 20, connections=4,
+                      count=sizes.state_mib, keys=sizes.state_mib)
+        rate = programs.load(bench.gateway.port, seconds=sizes.seconds)["rate"] / 2
+        quiet = programs.load(bench.gateway.port, connections=256, seconds=sizes.seconds, rate=rate)
+        beside = Beside(bench, connections=256, rate=rate)
+        begin = time.monotonic()
+        bench.snapshot()
+        took_s = time.monotonic() - begin
+        busy = beside.end()
+        return {"snapshot.quiet_p999_us": quiet["p999_us"], "snapshot.p999_us": busy["p999_us"], "snapshot.seconds": took_s,
+                "snapshot.ratio": busy["p999_us"] / quiet["p999_us"]}
+    finally:
+        bench.close()
+        function.close()
 
 
 # ---- The floor ----
@@ -314,7 +437,9 @@ def floor(programs, folder, sizes, progress):
             result = programs.load(floor_port, connections=connections, seconds=sizes.seconds)
             cpu_us = sample.Usage(server.pid).since(before)["cpu_us"] / result["requests"]
             figures.update({f"{name}{connections}.rate": result["rate"], f"{name}{connections}.cpu_us": cpu_us,
-                            f"{name}{connections}.p50_us": result["p50_us"], f"{name}{connections}.p99_us": result["p99_us"]})
+                            **latencies(f"{name}{connections}", result)})
+        result = programs.load(floor_port, connections=256, seconds=sizes.seconds, rate=figures[f"{name}64.rate"] / 2)
+        figures.update(latencies(f"{name}paced", result))
         processes.end(server)
         os.unlink(folder / f"{name}.data")
     processes.end(function)

@@ -1,0 +1,36 @@
+"""How the cost of one unit of work grows with the size of what there is, and whether that is more than n log n allows."""
+import math
+
+TOLERANCE = 1.5  # how much dearer a unit may be than log n explains: caches, and a machine that others use as well
+
+
+class Point:
+    """One measurement: what a unit of work costs at a size."""
+
+    def __init__(self, size, unit_us, **more):
+        self.size, self.unit_us, self.more = size, unit_us, more
+
+    def as_json(self):
+        return {"size": self.size, "unit_us": self.unit_us, **self.more}
+
+
+def exponent(before, after):
+    """Of the cost per unit, as a power of the size: 0 grows like its work, 1 quadratically."""
+    if before.unit_us <= 0 or after.unit_us <= 0 or before.size == after.size:
+        return 0.0
+    return math.log(after.unit_us / before.unit_us) / math.log(after.size / before.size)
+
+
+def exponents(points):
+    return [exponent(before, after) for before, after in zip(points, points[1:])]
+
+
+def allowed(before, after):
+    """Cost per unit after / before, at most."""
+    return TOLERANCE * math.log2(after.size + 2) / math.log2(before.size + 2)
+
+
+def excess(points):
+    """The worst pair of a smaller and a larger size: how many times over (above 1) or under what is allowed it is."""
+    pairs = [(before, after) for i, before in enumerate(points) for after in points[i + 1:] if before.unit_us > 0]
+    return max((after.unit_us / before.unit_us / allowed(before, after) for before, after in pairs), default=0.0)
