@@ -114,9 +114,19 @@ static void commit_now(struct engine *engine)
         journal_moved(&engine->journal_moved);
 }
 
+static bool commit_is_due(struct engine *engine)
+{
+    struct pace_sight sight = {.now_us = loop_now_us(engine->loop),
+                               .seq = shard_seq(engine->shard)};
+    shard_count_waiters(engine->shard, &sight.waiters, &sight.gated);
+    return pace_due(&engine->pace, &sight);
+}
+
 static void commit(struct engine *engine)
 {
-    if (engine->commit_waits) {
+    if (engine->commit_waits && !commit_is_due(engine)) {
+        loop_touch(engine->loop);
+    } else if (engine->commit_waits) {
         commit_now(engine);
         engine->commit_waits = engine->uncommitted = false;
         loop_timer_clear(engine->loop, &engine->lazy_commit);
@@ -191,6 +201,7 @@ static void observe_commits(struct engine *engine)
         admin_histogram_add(&engine->commit_records, &admin_bounds_counts,
                             (metrics.records - engine->seen_records) / commits);
     }
+    pace_learn(&engine->pace, (int64_t)((metrics.sync_us_total - engine->seen_sync_us) / commits));
     engine->seen_commits = metrics.commits;
     engine->seen_sync_us = metrics.sync_us_total;
     engine->seen_records = metrics.records;

@@ -7,6 +7,7 @@
 #define HOLDFAST_APP_ENGINE_H
 
 #include "admin/histogram.h"
+#include "app/pace.h"
 #include "app/savepart.h"
 #include "app/snapshotter.h"
 #include "invoke/invoke.h"
@@ -47,6 +48,7 @@ struct engine {
     bool failed;
     bool uncommitted;  /* records are appended that no commit was asked for */
     bool commit_waits; /* … and somebody waits for one */
+    struct pace pace;  /* … that goes out when it says so */
     struct loop_signal journal_moved;
     struct loop_turn_end turn_end;
     struct loop_timer tick;

@@ -62,6 +62,8 @@ int64_t shard_wake_at(const struct shard *shard);
 /* All that goes on waits for the journal: nobody is served by doing something else meanwhile. At
  * most `most` wait. */
 bool shard_only_waits(const struct shard *shard, uint64_t most);
+/* All who wait for an answer, and those of them whose answer waits for the journal. */
+void shard_count_waiters(const struct shard *shard, uint64_t *waiters, uint64_t *gated);
 uint64_t shard_seq(const struct shard *shard);
 uint32_t shard_epoch(const struct shard *shard);
 uint64_t shard_lineage(const struct shard *shard);

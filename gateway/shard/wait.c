@@ -1,6 +1,7 @@
 /* Waiters: who waits for what, and answers that are held until the journal has caught up. */
 #include "base/check.h"
 #include "shard/overlay.h"
+#include "shard/shard.h"
 
 #include <stdlib.h>
 
@@ -175,4 +176,10 @@ void waits_release(struct shard *shard, struct shard_update *update)
         if (wait->seq > shard->overlay.durable_seq) return;
         release(shard, wait, update);
     }
+}
+
+void shard_count_waiters(const struct shard *shard, uint64_t *waiters, uint64_t *gated)
+{
+    *waiters = shard->overlay.wait_count;
+    *gated = shard->overlay.gate_count;
 }

@@ -129,6 +129,55 @@ Test(engine, what_nobody_waits_for_becomes_durable_soon)
 
 /* ---- The disk fails ---- */
 
+static void call_many(void)
+{
+    for (int i = 0; i < MANY; i++) {
+        char id[20], token[33];
+        snprintf(id, sizeof id, "id-%d", i);
+        snprintf(token, sizeof token, "%032x", i + 1);
+        call_to(&clients[i], "a/f", id, token);
+    }
+}
+
+static uint64_t commits(void)
+{
+    struct journal_metrics metrics;
+    journal_metrics(world.engine->journal, &metrics);
+    return metrics.commits;
+}
+
+static unsigned replied_of_many(void)
+{
+    unsigned count = 0;
+    for (int i = 0; i < MANY; i++) {
+        count += clients[i].answers;
+        cr_assert(clients[i].answers == 0 || clients[i].was_durable);
+    }
+    return count;
+}
+
+/* Nothing else comes, nor is there a timer: its own end of the put-off. */
+Test(engine, of_many_who_wait_one_is_not_committed_for_at_once_but_soon)
+{
+    world_start();
+    call_to(&clients[0], "a/f", "id-0", "0123456789abcdef0123456789abcdef");
+    UNTIL((fake_results(), clients[0].answers == 1)); /* what the function keeps is known now */
+    client_init(&clients[0]);
+    call_many();
+    UNTIL(fake_invoke.open > 0 && durable() == live_seq());
+    uint64_t before = commits();
+    world.engine->pace.sync_us = WAIT_US_MAX; /* put off for as long as can be */
+    fake_result(fake_invoke.call_count - 1);
+    for (int i = 0; i < MANY; i++) clients[i].sent_seq = live_seq(); /* the reply is in the last */
+    turn();
+    cr_assert_eq(commits(), before);
+    cr_assert(world.engine->commit_waits);
+    for (int i = 0; i < PACE_QUIET_TURNS && world.engine->commit_waits; i++) turn();
+    cr_assert_not(world.engine->commit_waits);
+    UNTIL(replied_of_many() > 0);
+    cr_assert_eq(replied_of_many(), 1);
+}
+
 Test(engine, a_failed_sync_ends_it_and_nobody_is_answered)
 {
     world_start();
