@@ -15,14 +15,16 @@ void reply_token_of(const struct world *world, uint32_t note, uint32_t try, char
 static void note_try(struct world *world, struct note *note, const struct host *host)
 {
     note->last = (struct moment){world->history.now + 1, host->number};
-    if (note->tries == 0 || note->gone) {
-        note->first = note->last;
-        note->first_ms = shard_time_ms(host->shard);
-    }
+    /* A shard's clock is behind after a crash that lost the first try: the key's time begins then.
+     */
+    int64_t now_ms = shard_time_ms(host->shard);
+    bool is_first = note->tries == 0 || note->gone;
+    if (is_first) note->first = note->last;
+    if (is_first || now_ms < note->first_ms) note->first_ms = now_ms;
     if (note->gone) note->due_ms = INT64_MAX;
     note->gone = false;
     note->sent_late = world->late;
-    int64_t due_ms = shard_time_ms(host->shard) + note->delay_ms;
+    int64_t due_ms = now_ms + note->delay_ms;
     if (note->delayed && (note->tries == 0 || due_ms < note->due_ms)) note->due_ms = due_ms;
     note->tries++;
 }
