@@ -66,6 +66,11 @@ const struct metric metrics_table[] = {
 
     {"holdfast_invocations_total", METRIC_COUNTER, "invocations",
      "Batches given to functions, each attempt counted.", OF_PROCESS(invocations)},
+    {"holdfast_invocation_requests_total", METRIC_COUNTER, "requests",
+     "HTTP requests to functions: fewer than invocations where many addresses share one.",
+     OF_PROCESS(invocation_requests)},
+    {"holdfast_invocations_bundled_total", METRIC_COUNTER, "invocations",
+     "Invocations that shared a request with others.", OF_PROCESS(invocations_bundled)},
     {"holdfast_attempts_total", METRIC_COUNTER, "calls", "Attempts by outcome: " RESULTS_HELP,
      OF_PROCESS(calls), ARRAY("result", call_results)},
     {"holdfast_stale_responses_total", METRIC_COUNTER, "responses",

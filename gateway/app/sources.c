@@ -141,6 +141,8 @@ static void add_station(struct gateway *gateway, const struct station *station,
     add_store(engine, sample);
     add_snapshots(&engine->snapshotter, station->number == 0, sample);
     sample->connections[SAMPLE_FUNCTION] += calls.connections_open;
+    sample->invocation_requests += calls.requests;
+    sample->invocations_bundled += calls.bundled;
 }
 
 static void keep_name(struct buffer *names, struct span *name)
