@@ -67,14 +67,31 @@ static int failure_decode(struct span bytes, struct bundle_outcome *outcome, str
     return 0;
 }
 
-/* The last member of the oneof wins. */
+/* The last member of the oneof wins. One that is given in two parts would have to be put together;
+   nobody writes that. */
+static int take_kind(enum bundle_outcome_kind kind, struct bundle_outcome *outcome,
+                     struct errmsg *errmsg)
+{
+    if (outcome->kind == kind) return errmsg_set(errmsg, ERROR_MALFORMED, "given twice");
+    outcome->kind = kind;
+    return 0;
+}
+
+static int take_result(const struct proto_field *field, struct bundle_outcome *outcome,
+                       struct errmsg *errmsg)
+{
+    int error = take_kind(BUNDLE_RESULT, outcome, errmsg);
+    return error != 0 ? error : proto_take_bytes(field, "from_function", &outcome->result, errmsg);
+}
+
 static int take_failure(const struct proto_field *field, struct bundle_outcome *outcome,
                         struct errmsg *errmsg)
 {
     struct span bytes;
-    int error = proto_take_bytes(field, "failure", &bytes, errmsg);
+    int error = take_kind(BUNDLE_FAILURE, outcome, errmsg);
+    if (error != 0) return error;
+    error = proto_take_bytes(field, "failure", &bytes, errmsg);
     if (error == 0) error = failure_decode(bytes, outcome, errmsg);
-    outcome->kind = BUNDLE_FAILURE;
     return error == 0 ? 0 : proto_within(errmsg, error, "failure", PROTO_NO_INDEX);
 }
 
@@ -88,10 +105,7 @@ static int outcome_decode(struct span bytes, struct bundle_outcome *outcome, str
     while ((error = proto_next(&reader, &field, errmsg)) > 0) {
         switch (field.number) {
         case OUTCOME_INDEX: error = take_number(&field, "index", UINT32_MAX, &index, errmsg); break;
-        case OUTCOME_FROM_FUNCTION:
-            error = proto_take_bytes(&field, "from_function", &outcome->result, errmsg);
-            outcome->kind = BUNDLE_RESULT;
-            break;
+        case OUTCOME_FROM_FUNCTION: error = take_result(&field, outcome, errmsg); break;
         case OUTCOME_FAILURE: error = take_failure(&field, outcome, errmsg); break;
         default: break;
         }

@@ -19,7 +19,8 @@ int bundle_element_take(struct span *bytes, struct span *content, struct errmsg 
         int of_tag = take_varint(*bytes, &tag);
         if (of_tag > 0 && ((tag & 7) != PROTO_BYTES || tag >> 3 == 0))
             return errmsg_set(errmsg, ERROR_MALFORMED, "not a list of messages");
-        if (of_tag < 0) return errmsg_set(errmsg, ERROR_MALFORMED, "tag: too long");
+        if (of_tag < 0 || tag > UINT32_MAX)
+            return errmsg_set(errmsg, ERROR_MALFORMED, "tag: too long");
         if (of_tag == 0) return 0;
         struct span rest = span_from(*bytes, (size_t)of_tag);
         int of_size = take_varint(rest, &size);
