@@ -52,6 +52,30 @@ void book_truncate(struct book *book, uint64_t through)
     if (book->appended > through) book->appended = through;
 }
 
+/* ---- Snapshots ---- */
+
+void book_name_snapshot(struct book *book)
+{
+    CHECK(book->finishing != 0 && book->named_count < BOOK_NAMED_MAX);
+    book->named[book->named_count++] = book->finishing;
+}
+
+void book_publish(struct book *book, uint64_t seq)
+{
+    book->published = seq;
+    book->finishing = 0;
+    book->named_count = 0;
+}
+
+bool book_may_be_newest(const struct book *book, uint64_t seq)
+{
+    bool may = seq == book->published;
+    for (unsigned i = 0; i < book->named_count; i++) may |= seq == book->named[i];
+    return may;
+}
+
+/* ---- Records ---- */
+
 static uint64_t load(const uint8_t *at, int size)
 {
     uint64_t value = 0;

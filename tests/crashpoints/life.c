@@ -58,10 +58,10 @@ static void check_newest(const struct life *life, const struct snapshot_info *in
 {
     const struct book *book = life->book;
     if (life->lax) return;
-    if (info->seq != book->published && (book->finishing == 0 || info->seq != book->finishing))
+    if (!book_may_be_newest(book, info->seq))
         violation("the newest snapshot is of record %" PRIu64 ", published was %" PRIu64
-                  ", finishing %" PRIu64,
-                  info->seq, book->published, book->finishing);
+                  ", %u more were named, finishing %" PRIu64,
+                  info->seq, book->published, book->named_count, book->finishing);
     if (info->seq > book->durable)
         violation("a snapshot of record %" PRIu64 " is ahead of what is durable, %" PRIu64,
                   info->seq, book->durable);
@@ -170,8 +170,7 @@ int life_open(struct life *life)
         life_kill(life);
         return error;
     }
-    life->book->published = info.seq;
-    life->book->finishing = 0;
+    book_publish(life->book, info.seq);
     return 0;
 }
 
@@ -182,6 +181,14 @@ void life_note(struct life *life)
     if (life->journal == NULL) return;
     uint64_t durable = journal_durable(life->journal);
     if (durable > life->book->durable) life->book->durable = durable;
+}
+
+void life_watch(struct life *life, const struct fake_call *call)
+{
+    static const char manifest[] = LIFE_DIRECTORY "/snapshots/manifest-";
+    if (call->call == FILE_CALL_RENAME && life->book->finishing != 0 &&
+        strncmp(call->path, manifest, sizeof manifest - 1) == 0)
+        book_name_snapshot(life->book);
 }
 
 int life_append(struct life *life, unsigned count, uint32_t size_max)
@@ -256,10 +263,9 @@ int life_snapshot_wait(struct life *life)
         switch (snapshot_poll(life->snapshots, &info, &life->errmsg)) {
         case SNAPSHOT_PUBLISHED:
             if (info.seq != life->book->finishing) violation("another snapshot was published");
-            life->book->published = info.seq;
-            life->book->finishing = 0;
+            book_publish(life->book, info.seq);
             return 0;
-        case SNAPSHOT_FAILED: return ERROR_IO;
+        case SNAPSHOT_FAILED: life->book->finishing = 0; return ERROR_IO;
         case SNAPSHOT_IDLE: return ERROR_CLOSED;
         default: fake_threads_sleep_us(10000);
         }

@@ -41,6 +41,8 @@ int life_append(struct life *life, unsigned count, uint32_t size_max);
 int life_commit(struct life *life);
 /* Takes note of what is durable now. */
 void life_note(struct life *life);
+/* To be told of each call that has changed something. */
+void life_watch(struct life *life, const struct fake_call *call);
 /* Gives the changed blocks of the state that is durable now; not yet the end. ERROR_IN_USE … */
 int life_snapshot_begin(struct life *life, bool all);
 void life_snapshot_finish(struct life *life);

@@ -132,6 +132,7 @@ static void take_moment(void *context, const struct fake_call *call)
     struct faults *faults = context;
     struct life *life = faults->life;
     life_note(life);
+    life_watch(life, call);
     if (moment_count == moment_capacity) {
         moment_capacity = 2 * moment_capacity + 256;
         moments = realloc(moments, moment_capacity * sizeof *moments);
@@ -226,6 +227,7 @@ static void take_inner(void *context, const struct fake_call *call)
 {
     struct inner *inner = context;
     trace(inner->life, call);
+    life_watch(inner->life, call);
     if (inner->at == 0 || --inner->at > 0) return;
     life_note(inner->life);
     inner->disk = fake_disk_clone(inner->life->disk);
