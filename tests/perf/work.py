@@ -16,6 +16,7 @@ import wire
 from function_server import FunctionServer
 
 FUNCTION = "bench/counter"
+OFFER = 64  # addresses per request, where the function takes many
 
 
 class Programs:
@@ -81,13 +82,14 @@ class Beside:
 class Bench:
     """One gateway with its function, started on empty data."""
 
-    def __init__(self, programs, folder, sizes, env=None, unix=False, more=(), arguments=()):
-        """more: further documents of module.yaml; arguments: of the gateway."""
+    def __init__(self, programs, folder, sizes, env=None, unix=False, offer=0, more=(), arguments=()):
+        """offer: addresses per request that the function takes, 0: one; more: further documents of module.yaml; arguments: of the
+        gateway."""
         self.programs, self.folder, self.sizes = programs, folder, sizes
         folder.mkdir(parents=True)
-        socket_path = [str(folder / "function.sock")] if unix else []
-        self.function, self.function_port = programs.serve("function", folder / "function.log", *socket_path)
-        url = f"http+unix://{socket_path[0]}/statefun" if unix else f"http://127.0.0.1:{self.function_port}/statefun"
+        socket_path = str(folder / "function.sock") if unix else "0"
+        self.function, self.function_port = programs.serve("function", folder / "function.log", socket_path, *([str(offer)] if offer else []))
+        url = f"http+unix://{socket_path}/statefun" if unix else f"http://127.0.0.1:{self.function_port}/statefun"
         module = gateways.module(gateways.endpoint("bench/*", url), *more)
         self.gateway = gateways.Gateway(folder, module, env=env, arguments=arguments)
         self.gateway.port, self.gateway.admin_port = processes.free_ports(2)
@@ -302,20 +304,39 @@ def by_unix_socket(programs, folder, sizes, progress):
         bench.close()
 
 
+def bundled(programs, folder, sizes, progress):
+    """The same with a function that takes many addresses per request."""
+    bench = Bench(programs, folder, sizes, offer=OFFER)
+    figures = {}
+    try:
+        bench.start()
+        for work in (calls, system_calls, wide_calls, batch):
+            progress(f"{work.__name__}, many addresses per request")
+            figures.update({f"bundle-{name}": value for name, value in work(bench).items()})
+    finally:
+        bench.close()
+    return figures
+
+
 def counted(programs, folder, sizes, progress):
     """Allocations per call. A gateway of its own, since counting them is not free."""
     if not programs.allocations.exists():
         return {}
     progress("allocations")
-    count = folder / "allocations"
-    bench = Bench(programs, folder, sizes, env={"LD_PRELOAD": str(programs.allocations), "ALLOCATIONS_FILE": str(count)})
+    return {"call.allocations": allocations(programs, folder / "one", sizes, 0),
+            "bundle-call.allocations": allocations(programs, folder / "many", sizes, OFFER)}
+
+
+def allocations(programs, folder, sizes, offer):
+    count = folder.with_suffix(".count")
+    bench = Bench(programs, folder, sizes, offer=offer, env={"LD_PRELOAD": str(programs.allocations), "ALLOCATIONS_FILE": str(count)})
     try:
         bench.start()
         calls = int(10000 * sizes.seconds)
         bench.load(connections=64, keys=1000, count=calls)
         before = int.from_bytes(count.read_bytes()[:8], sys.byteorder)
         programs.load(bench.gateway.port, connections=64, keys=1000, count=calls)
-        return {"call.allocations": (int.from_bytes(count.read_bytes()[:8], sys.byteorder) - before) / calls}
+        return (int.from_bytes(count.read_bytes()[:8], sys.byteorder) - before) / calls
     finally:
         bench.close()
 
