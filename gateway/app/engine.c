@@ -4,7 +4,7 @@
 #include "os/clock.h"
 #include "os/random.h"
 
-enum { LAZY_COMMIT_US = 20000, TICK_MIN_US = 500, INLINE_WAITERS_MAX = 4 };
+enum { LAZY_COMMIT_US = 20000, TICK_MIN_US = 500, INLINE_WAITERS_MAX = 4, SEGMENT_SIZE = 16 << 20 };
 
 static void fail(struct engine *engine, const char *why)
 {
@@ -260,6 +260,14 @@ static int encode_open(void *context, uint32_t epoch, uint64_t lineage, struct b
     return out->failed ? ERROR_MEMORY : 0;
 }
 
+/* What a snapshot lets go of is what is needed until the next one is published. */
+static size_t spares(uint64_t snapshot_bytes)
+{
+    uint64_t count = snapshot_bytes / SEGMENT_SIZE + 1;
+    if (count < JOURNAL_SPARES) return JOURNAL_SPARES;
+    return count < JOURNAL_SPARES_MAX ? (size_t)count : JOURNAL_SPARES_MAX;
+}
+
 static int recover(struct engine *engine, struct errmsg *errmsg)
 {
     struct recovery recovery = {.engine = engine, .errmsg = errmsg};
@@ -275,7 +283,8 @@ static int recover(struct engine *engine, struct errmsg *errmsg)
     if (error != 0) goto close_snapshots;
     struct journal_options journal = {.directory = engine->options.directory,
                                       .shard = engine->options.shard,
-                                      .segment_size = (size_t)16 << 20,
+                                      .segment_size = SEGMENT_SIZE,
+                                      .spares = spares(engine->options.snapshot_bytes),
                                       .changed = journal_changed,
                                       .changed_context = engine,
                                       .encode_open = encode_open,

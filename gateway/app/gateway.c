@@ -165,9 +165,9 @@ static void signal_came(struct signals *signals, int number)
 
 /* ---- The turn ---- */
 
-/* Room is kept for a snapshot of all there is and a segment of journal: with less, new work is
-   refused while what has been accepted can still be finished. What is held back also lets go at a
-   higher mark, so that it does not flicker. */
+/* Room is kept for a snapshot of all there is and a segment of journal, which a spare one is, too:
+   with less, new work is refused while what has been accepted can still be finished. What is held
+   back also lets go at a higher mark, so that it does not flicker. */
 static bool is_disk_full(struct gateway *gateway)
 {
     struct journal_metrics journal;
@@ -179,7 +179,8 @@ static bool is_disk_full(struct gateway *gateway)
         journal_metrics(station->engine.journal, &journal);
         if (journal.full) return true;
         station_look(station, &sight);
-        kept += sight.memory_bytes + ROOM_KEPT_BYTES;
+        kept += sight.memory_bytes;
+        if (journal.spare_bytes < ROOM_KEPT_BYTES) kept += ROOM_KEPT_BYTES - journal.spare_bytes;
     }
     if (directory_room(gateway->settings.gateway.data, &room, &errmsg) != 0) return false;
     return room < (gateway->disk_full ? kept + kept / 4 : kept);

@@ -81,6 +81,7 @@ void journal_metrics(struct journal *journal, struct journal_metrics *metrics)
         .sync_us_total = journal->sync_us_total,
         .sync_us_max = journal->sync_us_max,
         .bytes_since_trim = journal->bytes_since_trim,
+        .spare_bytes = journal->spare_count * journal->options.segment_size,
         .room = journal->room,
         .full = journal->full,
     };
@@ -126,6 +127,8 @@ int journal_create(struct journal **created, const struct journal_options *optio
         return ERROR_MEMORY;
     }
     journal->options = *options;
+    CHECK(options->spares <= JOURNAL_SPARES_MAX);
+    if (options->spares == 0) journal->options.spares = JOURNAL_SPARES;
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);

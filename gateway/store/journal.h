@@ -10,7 +10,11 @@
 #include "base/error.h"
 #include "base/span.h"
 
-enum { SEGMENT_FORMAT = 1 }; /* of its files */
+enum {
+    SEGMENT_FORMAT = 1, /* of its files */
+    JOURNAL_SPARES = 2,
+    JOURNAL_SPARES_MAX = 64,
+};
 
 struct journal;
 
@@ -18,6 +22,9 @@ struct journal_options {
     const char *directory; /* the data directory; created when missing, 0700 */
     uint32_t shard;        /* 0 */
     size_t segment_size;   /* bytes; 64 MiB. The first segments are smaller: 1, 4, 16 MiB … */
+    /* Files of forgotten segments that are kept to be used again: those need not be filled, which
+       otherwise doubles what goes to the device. At most JOURNAL_SPARES_MAX; 0: JOURNAL_SPARES. */
+    size_t spares;
     void (*changed)(
         void *); /* called from the commit thread when durable or failed moved; may be NULL */
     void *changed_context;
@@ -84,9 +91,10 @@ struct journal_metrics {
     uint64_t sync_us_max;    /* since the last call */
     int64_t sync_running_us; /* how long the running sync has been hanging, 0 = none */
     uint64_t bytes_since_trim;
-    uint64_t room; /* bytes that can be appended before another segment has to be made */
-    bool full;     /* the file system has no room for the next segment: refuse new work. It is tried
-                      again     by itself, and `changed` is called when it has worked */
+    uint64_t spare_bytes; /* of files that are kept for the next segments */
+    uint64_t room;        /* bytes that can be appended before another segment has to be made */
+    bool full; /* the file system has no room for the next segment: refuse new work. It is tried
+                  again     by itself, and `changed` is called when it has worked */
 };
 void journal_metrics(struct journal *journal, struct journal_metrics *metrics);
 

@@ -29,7 +29,7 @@ static int note_file(void *context, const char *name)
     return 0;
 }
 
-/* A spare of another size than segments have now is of no use. */
+/* A spare of another size than segments have now is of no use, nor is one too many. */
 static int check_spares(struct journal *journal, struct errmsg *errmsg)
 {
     size_t kept = 0;
@@ -42,7 +42,8 @@ static int check_spares(struct journal *journal, struct errmsg *errmsg)
         if (error != 0) return error;
         error = file_size(&file, &size, errmsg);
         file_close(&file);
-        if (error == 0 && size != journal->options.segment_size)
+        if (error == 0 &&
+            (size != journal->options.segment_size || kept == journal->options.spares))
             error = file_remove(path, errmsg);
         else
             journal->spares[kept++] = journal->spares[i];

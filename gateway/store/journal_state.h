@@ -17,7 +17,6 @@
 #include <stdatomic.h>
 
 enum {
-    JOURNAL_SPARES_MAX = 2, /* segment files kept to be used again */
     JOURNAL_FILL_AHEAD =
         512 << 10, /* bytes of a new segment that are written with zeros ahead of the stream */
     JOURNAL_FILL_STEP = 64 << 10,
@@ -30,8 +29,8 @@ enum {
 
 struct journal {
     /* Set at open. */
-    struct journal_options options;
-    char directory[FILE_PATH_MAX]; /* DATA/journal */
+    struct journal_options options; /* nothing left out */
+    char directory[FILE_PATH_MAX];  /* DATA/journal */
     struct lock *lock;
     uint32_t epoch;
     uint64_t lineage;

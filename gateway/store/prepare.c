@@ -174,8 +174,8 @@ static void put_forgotten_aside(struct journal *journal)
     struct errmsg errmsg = {{0}};
     struct segment *segment = LIST_FIRST(&journal->forgotten, struct segment, link);
     list_remove(&segment->link);
-    bool keep =
-        segment->size == journal->options.segment_size && journal->spare_count < JOURNAL_SPARES_MAX;
+    bool keep = segment->size == journal->options.segment_size &&
+                journal->spare_count < journal->options.spares;
     pthread_mutex_unlock(&journal->mutex);
     int error = put_aside(journal, segment, keep, &errmsg);
     if (error == 0) error = directory_sync(journal->directory, &errmsg);

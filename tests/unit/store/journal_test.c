@@ -164,6 +164,61 @@ Test(journal, trimmed_segments_are_used_again_and_never_read_as_new)
     ledger_close(&ledger);
 }
 
+static uint64_t spare_count(void)
+{
+    struct journal_metrics metrics;
+    journal_metrics(ledger.journal, &metrics);
+    cr_assert_eq(metrics.spare_bytes % SEGMENT_SIZE_MIN, 0);
+    return metrics.spare_bytes / SEGMENT_SIZE_MIN;
+}
+
+static unsigned spare_files(void)
+{
+    unsigned count = 0;
+    for (unsigned number = 1; number < 1000; number++) {
+        char path[PATH_SIZE + 64];
+        snprintf(path, sizeof path, "%s/journal/spare-%020u", directory, number);
+        count += access(path, F_OK) == 0;
+    }
+    return count;
+}
+
+static void fill_segments(unsigned last)
+{
+    while (segment_count() < last) {
+        ledger_append(&ledger, 10);
+        ledger_commit(&ledger);
+    }
+}
+
+static void wait_for_spares(uint64_t count)
+{
+    struct timespec pause = {.tv_nsec = 1000000};
+    for (int i = 0; i < 10000 && spare_count() != count; i++) nanosleep(&pause, NULL);
+    cr_assert_eq(spare_count(), count);
+}
+
+Test(journal, as_many_segments_are_kept_to_be_used_again_as_was_said)
+{
+    ledger_init(&ledger, directory, SEGMENT_SIZE_MIN);
+    ledger.options.spares = 6;
+    ledger_must_open(&ledger);
+    fill_segments(10);
+    cr_assert_eq(spare_count(), 0);
+    uint64_t snapshot = journal_durable(ledger.journal);
+    cr_assert_eq(journal_trim(ledger.journal, snapshot), 0);
+    wait_for_spares(6);
+    cr_assert_eq(spare_files(), 6);
+    fill_segments(segment_count() + 4);
+    cr_assert_eq(spare_files(), 2, "four are in use again");
+    ledger_close(&ledger);
+    ledger.options.spares = 1; /* what the one before has left is not for ever */
+    cr_assert_eq(ledger_open(&ledger, snapshot), 0, "%s", ledger.errmsg.text);
+    cr_assert_leq(spare_count(), 1);
+    cr_assert_eq(spare_files(), spare_count());
+    ledger_close(&ledger);
+}
+
 Test(journal, a_gap_behind_the_snapshot_is_refused)
 {
     ledger_init(&ledger, directory, SEGMENT_SIZE_MIN);
