@@ -215,6 +215,14 @@ static int start_threads(struct journal *journal)
     return failed == 0 ? 0 : ERROR_MEMORY;
 }
 
+/* What was cut off can never come back now: the note of it has served. */
+static int end_repair(struct recovery *recovery)
+{
+    const struct journal *journal = recovery->journal;
+    int error = repaired_settle(journal->options.directory, recovery->errmsg);
+    return error != 0 ? error : repaired_remove(journal->directory, recovery->errmsg);
+}
+
 static int recover(struct recovery *recovery)
 {
     struct journal *journal = recovery->journal;
@@ -227,8 +235,7 @@ static int recover(struct recovery *recovery)
     if (error == 0)
         error = list_empty(&journal->segments) ? start_empty(recovery) : go_to_end(recovery);
     if (error == 0) error = start_epoch(recovery);
-    if (error == 0 && recovery->joint.note.there)
-        error = repaired_remove(journal->directory, recovery->errmsg);
+    if (error == 0 && recovery->joint.note.there) error = end_repair(recovery);
     scan_close(&recovery->scan);
     return error;
 }

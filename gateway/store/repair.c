@@ -29,7 +29,7 @@ static int make_aside(struct repairing *repairing)
     int64_t last_s = time_s + ASIDE_TRIES_MAX;
     char name[64];
     do {
-        snprintf(name, sizeof name, "damaged-%" PRId64, time_s++);
+        snprintf(name, sizeof name, REPAIRED_ASIDE "%" PRId64, time_s++);
         if (path_join(repairing->aside, directory, name) != 0) return ERROR_TOO_LARGE;
         if (time_s > last_s)
             return errmsg_set(repairing->errmsg, ERROR_IO, "cannot look into %.200s", directory);
@@ -191,7 +191,7 @@ static int carry_out(struct repairing *repairing)
     int error = make_aside(repairing);
     if (error == 0) error = repair_journal(repairing);
     if (error == 0) error = repair_snapshots(repairing);
-    if (error == 0) error = directory_sync(repairing->aside, repairing->errmsg);
+    if (error == 0) error = repaired_settle(repairing->tool->directory, repairing->errmsg);
     if (error != 0) return error;
     survey_tell(repairing->tool, STORE_DONE, "the state now ends at record %" PRIu64,
                 repairing->plan->last_seq);

@@ -71,3 +71,25 @@ int repaired_remove(const char *directory, struct errmsg *errmsg)
     int error = file_remove(path, errmsg);
     return error != 0 ? error : directory_sync(directory, errmsg);
 }
+
+struct settling {
+    const char *data;
+    struct errmsg *errmsg;
+};
+
+static int settle_one(void *context, const char *name)
+{
+    struct settling *settling = context;
+    char path[FILE_PATH_MAX];
+    size_t prefix = strlen(REPAIRED_ASIDE);
+    if (strncmp(name, REPAIRED_ASIDE, prefix) != 0) return 0;
+    if (name[prefix + strspn(name + prefix, "0123456789")] != '\0') return 0; /* not of ours */
+    int error = path_join(path, settling->data, name);
+    return error != 0 ? error : directory_sync(path, settling->errmsg);
+}
+
+int repaired_settle(const char *data, struct errmsg *errmsg)
+{
+    struct settling settling = {data, errmsg};
+    return directory_list(data, settle_one, &settling, errmsg);
+}

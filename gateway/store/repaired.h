@@ -20,10 +20,15 @@ struct repaired {
     uint64_t base;     /* its place in the stream */
 };
 
+#define REPAIRED_ASIDE "damaged-" /* DATA/damaged-<time>/ has what a repair moved away */
+
 /* ERROR_DAMAGED. No note: there is false. */
 int repaired_load(struct repaired *note, const char *directory, struct errmsg *errmsg) MUST_USE;
 int repaired_write(const struct repaired *note, const char *directory,
                    struct errmsg *errmsg) MUST_USE;
 int repaired_remove(const char *directory, struct errmsg *errmsg) MUST_USE;
+/* Whatever repairs have moved away from the data directory `data` stays away: one that was killed
+ * has synced nothing, and a power cut would bring it back. */
+int repaired_settle(const char *data, struct errmsg *errmsg) MUST_USE;
 
 #endif

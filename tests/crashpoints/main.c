@@ -245,6 +245,7 @@ static void open_or_repair(struct life *life)
     if (error != 0) violation("repair: %s: %s", error_text(error), life->errmsg.text);
     error = life_open(life);
     if (error != 0) violation("after a repair: %s: %s", error_text(error), life->errmsg.text);
+    if (life->wrong != NULL) violation("after a repair the open gave %s", life->wrong);
 }
 
 /* Opens, works a little, ends. */

@@ -9,6 +9,7 @@
 #include "store/segment.h"
 
 #include <criterion/criterion.h>
+#include <dirent.h>
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -275,4 +276,71 @@ Test(tool_fault, a_repair_that_was_interrupted_is_ended_by_the_next)
         cr_assert_neq(ledger.lineage, LINEAGE + 1);
         if (!hit) break;
     }
+}
+
+/* ---- What was moved aside stays there ---- */
+
+enum { ASIDES_MAX = 8 };
+
+static struct {
+    char paths[ASIDES_MAX][FILE_PATH_MAX]; /* of the folders that were synced */
+    unsigned count;
+} synced;
+
+static int note_sync(void *context, enum file_call call, const char *path, size_t *size)
+{
+    (void)context, (void)size;
+    if (call != FILE_CALL_SYNC_DIRECTORY || strstr(path, "/damaged-") == NULL) return 0;
+    cr_assert_lt(synced.count, ASIDES_MAX);
+    snprintf(synced.paths[synced.count++], FILE_PATH_MAX, "%s", path);
+    return 0;
+}
+
+static bool was_synced(const char *name)
+{
+    for (unsigned i = 0; i < synced.count; i++)
+        if (strstr(synced.paths[i], name) != NULL) return true;
+    return false;
+}
+
+/* How many there are; each has to be synced. */
+static unsigned asides_are_synced(unsigned nth, const char *by)
+{
+    unsigned count = 0;
+    DIR *list = opendir(directory);
+    cr_assert_not_null(list);
+    for (struct dirent *entry; (entry = readdir(list)) != NULL;) {
+        if (strncmp(entry->d_name, "damaged-", 8) != 0) continue;
+        count++;
+        cr_assert(was_synced(entry->d_name), "after call %u: %s by %s", nth, entry->d_name, by);
+    }
+    closedir(list);
+    return count;
+}
+
+/* A repair that is killed has moved files, and synced neither folder: a later power cut would bring
+ * them back into a journal that has gone on without them. */
+Test(tool_fault, what_an_interrupted_repair_has_moved_stays_moved)
+{
+    unsigned by_repair = 0;
+    unsigned by_open = 0;
+    bool hit = true;
+    make_golden(true);
+    for (unsigned nth = 1; hit; nth++) {
+        directory_copy(golden, directory);
+        arm(nth, EIO, true);
+        (void)!do_repair();
+        hit = fault.hit;
+        synced.count = 0;
+        file_fault_set(note_sync, NULL);
+        bool opens = nth % 2 == 0 && do_open() == 0; /* of itself, the end was near */
+        if (!opens) {
+            cr_assert_eq(do_repair(), 0, "after call %u: %s", nth, errmsg.text);
+            if (done_told > 0 && asides_are_synced(nth, "the next repair") > 1) by_repair++;
+            cr_assert_eq(do_open(), 0, "after call %u: %s", nth, errmsg.text);
+        }
+        if (asides_are_synced(nth, "the open") > 0) by_open++;
+        file_fault_set(NULL, NULL);
+    }
+    cr_assert(by_repair > 0 && by_open > by_repair, "%u, %u", by_repair, by_open);
 }
