@@ -86,6 +86,13 @@ static void retry_after(struct answer *answer, struct span value, int64_t wall_u
     answer->retry_after_ms = delay_ms;
 }
 
+/* A list, which may come in several lines. */
+static void accept_post(struct answer *answer, struct span value)
+{
+    uint32_t offered = offer_parse(value);
+    if (offered > 0) answer->offered = offered;
+}
+
 void answer_header(struct answer *answer, struct span name, struct span value, int64_t wall_us)
 {
     /* The size of the name sorts out nearly all headers without a comparison of texts. */
@@ -98,7 +105,7 @@ void answer_header(struct answer *answer, struct span name, struct span value, i
         return;
     case 11:
         if (field_equal(name, SPAN_LITERAL("retry-after"))) retry_after(answer, value, wall_us);
-        if (field_equal(name, SPAN_LITERAL("accept-post"))) answer->offered = offer_parse(value);
+        if (field_equal(name, SPAN_LITERAL("accept-post"))) accept_post(answer, value);
         return;
     case 12:
         if (field_equal(name, SPAN_LITERAL("content-type"))) content_type(answer, value);

@@ -20,6 +20,7 @@ static uint32_t max_of(struct span parameters)
         if (name.size == parameter.size || !field_equal(field_trim(name), SPAN_LITERAL("max")))
             continue;
         if (!field_number(field_trim(span_from(parameter, name.size + 1)), &max)) return 0;
+        if (max == 0) return OFFER_NONE;
         return max > BUNDLE_RIDERS_MAX ? BUNDLE_RIDERS_MAX : (uint32_t)max;
     }
     return OFFER_MAX_DEFAULT;

@@ -14,6 +14,7 @@
 
 enum {
     OFFER_MAX_DEFAULT = 32, /* when N is not said */
+    OFFER_NONE = 1,         /* one address per request: takes an earlier offer back; N = 0, too */
     OFFER_SLOW_PLACES = 64,
 };
 
@@ -28,7 +29,7 @@ struct offer {
     } slow[OFFER_SLOW_PLACES];
 };
 
-/* The value of an accept-post header: the number offered, 0 for none. */
+/* The value of an accept-post header: the number offered, 0 when it says nothing of it. */
 uint32_t offer_parse(struct span value);
 
 /* An answer with an offer has come. */

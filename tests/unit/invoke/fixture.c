@@ -91,13 +91,16 @@ int fixture_call_named(struct fixture *fixture, const char *function_type)
     cr_assert_lt(call, FIXTURE_CALLS_MAX);
     if (fixture->message.argument.size == 0)
         fixture->message.argument = span_of(argument, sizeof argument - 1);
+    snprintf(fixture->ids[call], sizeof fixture->ids[call], "%d", call);
+    struct span id = fixture->numbered ? span_text(fixture->ids[call]) : SPAN_LITERAL("id-1");
+    struct span trace = SPAN_LITERAL("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
     fixture->invocations[call] = (struct shard_invocation){
         .flight = (uint64_t)call,
-        .attempt = 3,
+        .attempt = fixture->attempt > 0 ? fixture->attempt : 3,
         .invocation_id = SPAN_LITERAL("0123456789abcdef"),
-        .traceparent = SPAN_LITERAL("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
-        .request = {.target = {span_text(function_type), SPAN_LITERAL("id-1")},
-                    .messages = &fixture->message,
+        .traceparent = fixture->traceparent.size > 0 ? fixture->traceparent : trace,
+        .request = {.target = {span_text(function_type), id},
+                    .messages = fixture->own != NULL ? fixture->own : &fixture->message,
                     .message_count = 1},
     };
     if (!fixture->same_time)

@@ -33,6 +33,11 @@ struct fixture {
     bool in_call;   /* within invoke_call: nothing may be told */
     bool configure_in_done;
     uint8_t *argument; /* of a large message */
+    uint32_t attempt;  /* of the next calls; 3 when 0 */
+    bool numbered;     /* the id of each call's address is its number; else all have the same */
+    char ids[FIXTURE_CALLS_MAX][8];
+    const struct function_message *own; /* of the next calls, in place of `message` */
+    struct span traceparent;            /* of the next calls, when not empty */
 };
 
 void fixture_open(struct fixture *fixture);
