@@ -5,6 +5,8 @@
 #include "shard/shard.h"
 #include "shard/sorted.h"
 
+#include <stdlib.h>
+
 /* What a query has found: rows in scratch, the next page's cursor, and the seq to wait for. */
 struct found {
     enum answer_kind kind;
@@ -158,21 +160,24 @@ static const char *circuit(const struct shard *shard, const struct endpoint *end
     return endpoint->failures > 0 ? "half-open" : "closed";
 }
 
-static void count_flights(const struct shard *shard, uint32_t type, uint64_t counts[FLIGHT_STATES])
+/* Of all types in one go, FLIGHT_STATES for each: once for each type would be their number times
+ * that of the addresses. NULL: no memory. */
+static uint64_t *count_flights(const struct shard *shard)
 {
-    for (uint32_t i = 0; i < shard->overlay.flight_count; i++) {
+    uint64_t *counts = calloc(shard->image.function_capacity, FLIGHT_STATES * sizeof *counts);
+    for (uint32_t i = 0; counts != NULL && i < shard->overlay.flight_count; i++) {
         const struct flight *flight = shard->overlay.flights[i];
-        if (flight->box != NULL && flight->box->type == type) counts[flight->state]++;
+        if (flight->box != NULL) counts[flight->box->type * FLIGHT_STATES + flight->state]++;
     }
+    return counts;
 }
 
-static void write_function(struct shard *shard, const struct function *function)
+static void write_function(struct shard *shard, const struct function *function,
+                           const uint64_t counts[FLIGHT_STATES])
 {
     static const char *const names[FLIGHT_STATES] = {"ready",   "waitDurable", "sent", "retryWait",
                                                      "blocked", "parked",      "held"};
     struct buffer *out = &shard->scratch;
-    uint64_t counts[FLIGHT_STATES] = {0};
-    count_flights(shard, function->type, counts);
     buffer_byte(out, '{');
     member_span(out, "function", dictionary_name(&shard->image, function->type));
     member_number(out, "keys", function->cell_count);
@@ -198,8 +203,13 @@ static void write_function(struct shard *shard, const struct function *function)
 
 static void query_functions(struct shard *shard)
 {
-    for (uint32_t i = 0; i < shard->image.function_capacity; i++)
-        if (shard->image.functions[i] != NULL) write_function(shard, shard->image.functions[i]);
+    if (shard->image.function_capacity == 0) return;
+    uint64_t *counts = count_flights(shard);
+    if (counts == NULL) shard->scratch.failed = true;
+    for (uint32_t i = 0; counts != NULL && i < shard->image.function_capacity; i++)
+        if (shard->image.functions[i] != NULL)
+            write_function(shard, shard->image.functions[i], counts + i * FLIGHT_STATES);
+    free(counts);
 }
 
 static void write_parked(struct shard *shard, const struct box *box, bool with_message)

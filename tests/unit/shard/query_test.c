@@ -3,6 +3,8 @@
 
 #include "base/reader.h"
 
+#include <time.h>
+
 static const struct fixture_answer *ask(struct fixture *f, struct event_query query)
 {
     const struct fixture_answer *answer = fixture_query(f, query);
@@ -267,6 +269,35 @@ Test(query, functions_status_egress)
     answer = ask(f, (struct event_query){.kind = QUERY_EGRESS});
     cr_expect_eq(answer->body.size, 0);
     fixture_close(f);
+}
+
+/* Microseconds of the processor for /v1/functions, when so many types have an address each. */
+static double functions_cost(int count)
+{
+    enum { MOST = 10000 };
+    static struct effect_message sends[MOST];
+    static char types[MOST][16];
+    struct fixture *f = fixture_open();
+    fixture_send(f, "t/a", "1", "go");
+    for (int i = 0; i < count; i++) {
+        snprintf(types[i], sizeof types[i], "t/f%d", i);
+        sends[i] = to(types[i], "1", "x");
+    }
+    RESULT(CALL("t/a", "1"), .messages = sends, .message_count = (size_t)count);
+    clock_t begin = clock();
+    const struct fixture_answer *answer = ask(f, (struct event_query){.kind = QUERY_FUNCTIONS});
+    double cost = (double)(clock() - begin) * 1e6 / CLOCKS_PER_SEC;
+    size_t rows = 0;
+    for (size_t i = 0; i < answer->body.size; i++) rows += answer->body.at[i] == '\n';
+    cr_expect_eq(rows, (size_t)count + 1);
+    fixture_close(f);
+    return cost;
+}
+
+Test(query, functions_cost_what_there_are)
+{
+    double few = functions_cost(1000), many = functions_cost(10000);
+    cr_expect_lt(many, 30 * few, "ten times as many cost %.0f us instead of %.0f", many, few);
 }
 
 Test(query, metrics_of_endpoints_and_lanes)
