@@ -41,10 +41,9 @@ static void look_at(struct connection *connection, int64_t now_us)
 static void hold(struct connection *connection, size_t size)
 {
     struct server *server = connection->listener->server;
-    if (connection->answers_held == 0) {
-        list_append(&server->answers, &connection->answers_link);
+    if (connection->answers_held == 0) list_append(&server->answers, &connection->answers_link);
+    if (connection->answers_held <= SMALL && connection->answers_held + size > SMALL)
         look_at(connection, loop_now_us(server->loop));
-    }
     connection->answers_held += size;
     server->answer_bytes += size;
 }
