@@ -257,12 +257,14 @@ static void read_ready(h2o_socket_t *socket, const char *error)
     if (connection->ends_body)
         server->config.max_request_entity_size = server->limits.body_max + DATA_SIZE_MAX;
     connection->ends_body = false;
+    if (connection->held == 0 && list_empty(&connection->requests)) spares_use(server);
     server->reading = connection;
     connection->read(socket, error);
     server->config.max_request_entity_size = server->limits.body_max;
     if (server->reading == NULL) return;
     server->reading = NULL;
     hook(connection);
+    waiting_begin(connection);
     make_room(server, connection);
 }
 

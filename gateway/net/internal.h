@@ -12,7 +12,7 @@
 /* Without it h2o's structs silently have another layout. */
 _Static_assert(H2O_USE_LIBUV == 0, "build with -DH2O_USE_LIBUV=0");
 
-enum { H2O_TIMEOUTS = 8, LARGE_READS = 64 };
+enum { H2O_TIMEOUTS = 8, LARGE_READS = 64, SPARE_POOLS = 128 };
 
 /* A path whose answer was large the last time. */
 struct large_read {
@@ -61,6 +61,8 @@ struct server {
     int turn_error;             /* of a loop turn made within h2o's run */
     bool draining;
     bool closing;
+    h2o_mem_pool_t spares[SPARE_POOLS]; /* see spares.c */
+    uint32_t spare_count;
 };
 
 struct listener {
@@ -129,9 +131,10 @@ struct connection {
 };
 
 struct request {
-    struct http_request http; /* first */
-    struct list link;         /* in connection->requests */
-    struct connection *connection;
+    struct http_request http;      /* first */
+    struct list link;              /* in connection->requests */
+    struct connection *connection; /* NULL when it has ended */
+    struct server *server;
     h2o_req_t *h2o;
     struct list postponed_link; /* in server->postponed */
     struct list read_link;      /* in server->reads */
@@ -195,6 +198,21 @@ void bodies_connection_init(struct connection *connection);
 void bodies_connection_close(struct connection *connection);
 /* h2o is about to read from it with a callback of its own. */
 void bodies_unhooked(struct connection *connection);
+
+/* waiting.c */
+/* h2o has stopped reading: a request may wait for its answer. */
+void waiting_begin(struct connection *connection);
+/* A request has ended: h2o goes on reading. */
+void waiting_end(struct connection *connection);
+
+/* spares.c */
+/* Before each run of h2o's loop. */
+void spares_turn(void);
+/* h2o is about to dispose of the request. */
+void spares_keep(struct server *server, h2o_req_t *req);
+/* h2o is about to begin one. */
+void spares_use(struct server *server);
+void spares_close(struct server *server);
 
 /* answers.c */
 void answers_open(struct server *server);

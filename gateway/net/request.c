@@ -1,7 +1,7 @@
 /*
- * One request between h2o and a handler. Its memory is a counted block in h2o's pool: h2o disposes
- * of it when the answer is out or the client took the request back, and that is where we learn the
- * latter.
+ * One request between h2o and a handler, in memory of h2o's pool. h2o disposes of it when the
+ * answer is out or the client took the request back, and that is where we learn the latter: h2o
+ * tells its access log just before.
  */
 #include "net/internal.h"
 
@@ -15,6 +15,12 @@ struct request_handler {
     h2o_handler_t super;
     struct server *server;
 };
+
+/* Where an h2o_req_t has ours: among what h2o calls its environment. */
+static h2o_iovec_t *place_of(h2o_req_t *req, bool make)
+{
+    return h2o_req_getenv(req, H2O_STRLIT("holdfast"), make);
+}
 
 /* -- From h2o to the handler -- */
 
@@ -34,9 +40,8 @@ static void mark_answered(struct request *request)
     connection_progress(request->connection);
 }
 
-static void request_disposed(void *memory)
+static void end(struct request *request)
 {
-    struct request *request = memory;
     struct connection *connection = request->connection;
     if (request->lent_done != NULL) request->lent_done(request->lent_context);
     if (connection == NULL) return;
@@ -44,6 +49,7 @@ static void request_disposed(void *memory)
     list_remove(&request->link);
     list_remove(&request->postponed_link);
     answers_release(connection, request->held);
+    waiting_end(connection);
     bodies_unhooked(connection);
     if (request->answered) {
         connection_progress(connection);
@@ -55,11 +61,24 @@ static void request_disposed(void *memory)
     if (request->h2o->version >= 0x200 && !connection->cut) connection_count_reset(connection);
 }
 
+static void request_ended(h2o_logger_t *self, h2o_req_t *req)
+{
+    const h2o_iovec_t *place = place_of(req, false);
+    (void)self;
+    if (place == NULL) return; /* h2o has answered by itself */
+    struct request *request = (struct request *)(void *)place->base;
+    struct server *server = request->server;
+    end(request);
+    spares_keep(server, req);
+}
+
 static struct request *request_make(struct connection *connection, h2o_req_t *req)
 {
-    struct request *request = h2o_mem_alloc_shared(&req->pool, sizeof *request, request_disposed);
+    struct request *request = h2o_mem_alloc_pool(&req->pool, sizeof *request);
     size_t path_size = req->input.query_at == SIZE_MAX ? req->input.path.len : req->input.query_at;
     *request = (struct request){.connection = connection, .h2o = req};
+    request->server = connection->listener->server;
+    place_of(req, true)->base = (char *)request;
     request->http.method = span_of_iovec(req->input.method);
     request->http.path = span_of(req->input.path.base, path_size);
     if (req->input.query_at != SIZE_MAX)
@@ -147,6 +166,7 @@ void request_handler_register(struct server *server, h2o_pathconf_t *path)
         (struct request_handler *)(void *)h2o_create_handler(path, sizeof *handler);
     handler->super.on_req = on_request;
     handler->server = server;
+    h2o_create_logger(path, sizeof(h2o_logger_t))->log_access = request_ended;
 }
 
 /* -- What the handler may ask -- */

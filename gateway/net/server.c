@@ -136,6 +136,7 @@ static int run_events(struct server *server, int32_t wait_ms)
     server->closings = 0;
     fit_timeouts(server);
     bodies_hook(server);
+    spares_turn();
     if (h2o_evloop_run(server->events, wait_ms) != 0 && errno != EINTR) return ERROR_IO;
     return server->turn_error;
 }
@@ -258,6 +259,7 @@ void server_close(struct server *server)
     LIST_EACH (&server->listeners, listener_link)
         listener_free(CONTAINER_OF(listener_link, struct listener, link));
     hangup_close(server);
+    spares_close(server);
     if (!settled) return;
     dispose_context(server);
     h2o_config_dispose(&server->config);
