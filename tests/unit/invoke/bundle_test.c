@@ -1,138 +1,18 @@
 /* Many addresses per request: who travels together, and that each gets its own outcome, once,
  * whatever becomes of the others. Each story is told over HTTP/1.1 and over HTTP/2. */
-#include "bundle_server.h"
+#include "bundle_story.h"
 
 #include "invoke/bundle.h"
-#include "invoke/room.h"
 
 #include <criterion/criterion.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 TestSuite(bundle, .timeout = 60);
 TestSuite(bundle_h2, .timeout = 60);
 
-#define OFFER BUNDLE_CONTENT_TYPE ";max=64"
-
-static struct fixture f;
-static struct bundle_server s;
-
-static void begin(bool h2)
-{
-    memset(&s, 0, sizeof s);
-    s.h2 = h2;
-    s.offer = OFFER;
-    cr_assert(bundle_server_open(&s));
-    fixture_open(&f);
-    f.endpoint.h2_prior_knowledge = h2;
-    f.attempt = 1;
-    f.numbered = true;
-}
-
-static void end(void)
-{
-    fixture_close(&f);
-    bundle_server_close(&s);
-}
-
-#define STORY(name)                                                                                \
-    static void name(void);                                                                        \
-    Test(bundle, name)                                                                             \
-    {                                                                                              \
-        begin(false);                                                                              \
-        name();                                                                                    \
-        end();                                                                                     \
-    }                                                                                              \
-    Test(bundle_h2, name)                                                                          \
-    {                                                                                              \
-        begin(true);                                                                               \
-        name();                                                                                    \
-        end();                                                                                     \
-    }                                                                                              \
-    static void name(void)
-
-static struct invoke_metrics metrics_now(void)
-{
-    struct invoke_metrics metrics;
-    invoke_metrics(f.invoke, &metrics);
-    return metrics;
-}
-
-/* One call alone, which brings the offer. */
-static void serve(void)
-{
-    fixture_serve(&f, &s.server, "/");
-    cr_assert_told(fixture_one(&f), OUTCOME_RESULT, "");
-    cr_assert_eq(atomic_load(&s.singles), 1);
-}
-
-/* So many calls, which begin in the same turn. */
-static int call_many(int count)
-{
-    int first = f.called;
-    for (int i = 0; i < count; i++) fixture_call(&f);
-    return first;
-}
-
-static void expect_result(int call)
-{
-    const struct told *told = &f.told[call];
-    cr_assert_eq(told->count, 1, "call %d was told %d times", call, told->count);
-    cr_assert_eq(told->outcome, OUTCOME_RESULT, "call %d: %d %s", call, told->outcome, told->text);
-    cr_assert_eq(told->egress_bytes, bundle_result_size(&s, call), "call %d got another's", call);
-}
-
-static void expect_results(int from, int to)
-{
-    for (int call = from; call < to; call++) expect_result(call);
-}
-
-/* Everything has been told, and nothing comes after it. */
-static void all_told(void)
-{
-    cr_assert(fixture_wait(&f, f.called, 10000), "%d of %d", f.told_count, f.called);
-    fixture_idle(&f, 20);
-    for (int call = 0; call < f.called; call++)
-        cr_assert_eq(f.told[call].count, 1, "call %d was told %d times", call, f.told[call].count);
-}
-
-/* Each of them rode once and was then called alone so often. */
-static void expect_rode(int from, int to, int alone)
-{
-    for (int call = from; call < to; call++) {
-        cr_assert_eq(atomic_load(&s.rode[call]), 1, "call %d rode %d times", call,
-                     atomic_load(&s.rode[call]));
-        cr_assert_eq(atomic_load(&s.alone[call]), alone, "call %d was called alone %d times", call,
-                     atomic_load(&s.alone[call]));
-    }
-}
-
-/* The origin gets no bundles now. */
-static void expect_no_more_bundles(void)
-{
-    int bundles = atomic_load(&s.bundles), singles = atomic_load(&s.singles);
-    s.single = NULL;
-    call_many(4);
-    all_told();
-    expect_results(f.called - 4, f.called);
-    cr_assert_eq(atomic_load(&s.bundles), bundles);
-    cr_assert_eq(atomic_load(&s.singles), singles + 4);
-}
-
-static void expect_bundles_again(void)
-{
-    int bundles = atomic_load(&s.bundles);
-    s.bundle = s.single = NULL;
-    call_many(4);
-    all_told();
-    expect_results(f.called - 4, f.called);
-    cr_assert_eq(atomic_load(&s.bundles), bundles + 1);
-}
-
 /* -- Who travels together -- */
 
-STORY(calls_of_one_turn_share_a_request)
+STORY(bundle, calls_of_one_turn_share_a_request)
 {
     serve();
     int first = call_many(10);
@@ -150,7 +30,7 @@ STORY(calls_of_one_turn_share_a_request)
     cr_expect_eq(atomic_load(&s.bundles), 2);
 }
 
-STORY(without_an_offer_nobody_shares)
+STORY(bundle, without_an_offer_nobody_shares)
 {
     s.offer = NULL;
     serve();
@@ -161,7 +41,7 @@ STORY(without_an_offer_nobody_shares)
     cr_expect_eq(metrics_now().bundles, 0);
 }
 
-STORY(one_alone_travels_as_ever)
+STORY(bundle, one_alone_travels_as_ever)
 {
     serve();
     call_many(1);
@@ -171,7 +51,7 @@ STORY(one_alone_travels_as_ever)
     cr_expect_eq(atomic_load(&s.singles), 2);
 }
 
-STORY(who_has_failed_before_goes_alone)
+STORY(bundle, who_has_failed_before_goes_alone)
 {
     serve();
     f.attempt = 2;
@@ -187,7 +67,7 @@ STORY(who_has_failed_before_goes_alone)
     cr_expect_eq(atomic_load(&s.singles), 4);
 }
 
-STORY(the_offered_number_is_kept)
+STORY(bundle, the_offered_number_is_kept)
 {
     s.offer = BUNDLE_CONTENT_TYPE ";max=4";
     serve();
@@ -200,7 +80,7 @@ STORY(the_offered_number_is_kept)
     for (int i = 0; i < 3; i++) cr_expect_leq(atomic_load(&s.riders[i]), 4);
 }
 
-STORY(an_offer_of_two_is_the_least)
+STORY(bundle, an_offer_of_two_is_the_least)
 {
     s.offer = BUNDLE_CONTENT_TYPE ";max=1";
     serve();
@@ -218,7 +98,7 @@ STORY(an_offer_of_two_is_the_least)
     cr_expect_eq(atomic_load(&s.riders[1]), 2);
 }
 
-STORY(however_many_are_offered)
+STORY(bundle, however_many_are_offered)
 {
     s.offer = BUNDLE_CONTENT_TYPE ";max=100000";
     serve();
@@ -240,7 +120,7 @@ static void large_message(struct function_message *message, struct buffer *bytes
     free(value);
 }
 
-STORY(a_large_call_goes_alone)
+STORY(bundle, a_large_call_goes_alone)
 {
     struct function_message message;
     struct buffer bytes;
@@ -260,7 +140,7 @@ STORY(a_large_call_goes_alone)
     buffer_close(&bytes);
 }
 
-STORY(a_bundle_has_no_more_bytes_than_it_may)
+STORY(bundle, a_bundle_has_no_more_bytes_than_it_may)
 {
     struct function_message message;
     struct buffer bytes;
@@ -276,7 +156,7 @@ STORY(a_bundle_has_no_more_bytes_than_it_may)
     buffer_close(&bytes);
 }
 
-STORY(functions_that_share_a_path_share_a_request)
+STORY(bundle, functions_that_share_a_path_share_a_request)
 {
     serve();
     fixture_call_named(&f, "example/a");
@@ -287,7 +167,7 @@ STORY(functions_that_share_a_path_share_a_request)
     cr_expect_eq(atomic_load(&s.bundles), 1);
 }
 
-STORY(functions_of_different_paths_never_do)
+STORY(bundle, functions_of_different_paths_never_do)
 {
     fixture_serve(&f, &s.server, "/fn/{function.name}");
     fixture_call_named(&f, "example/a");
@@ -314,7 +194,7 @@ static void fail_with_offer(struct visit *visit)
     say_whole(visit, visit->number == 0 ? 500 : 503, "text/plain", "", "no", 2);
 }
 
-STORY(an_error_offers_as_well)
+STORY(bundle, an_error_offers_as_well)
 {
     s.single = fail_with_offer;
     fixture_serve(&f, &s.server, "/");
@@ -332,7 +212,7 @@ static void offer_in_two_lines(struct visit *visit)
     buffer_close(&body);
 }
 
-STORY(a_header_in_two_lines_is_one_list)
+STORY(bundle, a_header_in_two_lines_is_one_list)
 {
     s.offer = NULL;
     s.single = offer_in_two_lines;
@@ -341,7 +221,7 @@ STORY(a_header_in_two_lines_is_one_list)
 }
 
 /* A new version of the function may not want them any more. */
-STORY(an_offer_of_none_takes_it_back)
+STORY(bundle, an_offer_of_none_takes_it_back)
 {
     serve();
     s.offer = BUNDLE_CONTENT_TYPE ";max=0";
