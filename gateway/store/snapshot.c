@@ -18,6 +18,7 @@ static int find_newest(struct snapshots *snapshots, struct errmsg *errmsg)
     if (numbers.count > 0)
         error = manifest_load(snapshots->directory, numbers.at[numbers.count - 1],
                               snapshots->newest, errmsg);
+    snapshots->number = snapshots->newest->number;
     snapshot_numbers_close(&numbers);
     return error;
 }
@@ -157,7 +158,7 @@ int snapshot_begin(struct snapshots *snapshots, const struct snapshot_info *info
     snapshots->changed = calloc(MANIFEST_BLOCKS, sizeof *snapshots->changed);
     if (snapshots->next == NULL || snapshots->changed == NULL) goto no_memory;
     snapshots->next->info = *info;
-    snapshots->next->number = snapshots->newest->number + 1;
+    snapshots->next->number = snapshots->number + 1;
     snapshots->finish = snapshots->abort = snapshots->ended = false;
     snapshots->error = 0;
     if (start_thread(snapshots) != 0) goto no_memory;

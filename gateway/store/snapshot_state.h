@@ -24,6 +24,7 @@ struct snapshots {
     struct lock *lock;
     uint32_t retain;
     struct manifest *newest; /* number 0: none. Read by the writer, replaced after it has ended */
+    uint64_t number;         /* of the last manifest that may have got its name */
     uint64_t file_number;    /* of the last block file that was ever named */
 
     /* Of the snapshot being written. */

@@ -177,11 +177,15 @@ void *snapshot_run(void *context)
     struct writing writing = {.snapshots = snapshots, .file.fd = -1};
     int error = stream_init(&writing.stream);
     if (error == 0) error = write_all(&writing);
-    /* A failure after the rename may have published it: then the files are needed. */
+    /* A failure after the rename may have published it: then the files are needed, and its number
+     * is used up: of the next one it could not be told. */
     char path[FILE_PATH_MAX];
     bool there = manifest_path(path, snapshots->directory, snapshots->next->number) == 0 &&
                  file_exists(path);
-    if (error != 0 && !there) remove_file(&writing);
+    if (there)
+        snapshots->number = snapshots->next->number;
+    else if (error != 0)
+        remove_file(&writing);
     file_close(&writing.file);
     stream_end(&writing.stream);
     /* The snapshot is real even when the old files resist. */

@@ -4,6 +4,7 @@
 #include "os/file.h"
 
 #include <criterion/criterion.h>
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -128,4 +129,64 @@ Test(snapshot_fault, a_failure_at_any_call_leaves_the_old_one_and_the_next_works
             if (!fail.hit) break;
         }
     cr_assert_gt(failed, 15);
+}
+
+/* ---- A snapshot that is told to have failed, and whose manifest is there ---- */
+
+static struct {
+    bool named; /* its manifest */
+    bool before;
+} late;
+
+/* Once a manifest has got its name, or before it, nothing works. */
+static int fail_late(void *context, enum file_call call, const char *path, size_t *size)
+{
+    (void)context, (void)size;
+    if (call == FILE_CALL_RENAME && strstr(path, "/manifest-") != NULL) {
+        late.named = true;
+        return late.before ? ENOSPC : 0;
+    }
+    return late.named && call == FILE_CALL_SYNC_DIRECTORY ? EIO : 0;
+}
+
+static void must_fail(uint64_t seq, bool before)
+{
+    late.named = false;
+    late.before = before;
+    file_fault_set(fail_late, NULL);
+    cr_assert_eq(take(seq, all), SNAPSHOT_FAILED);
+    file_fault_set(NULL, NULL);
+}
+
+static unsigned count_files(const char *prefix)
+{
+    char path[PATH_SIZE + 16];
+    unsigned count = 0;
+    snprintf(path, sizeof path, "%.580s/snapshots", shelf.directory);
+    DIR *list = opendir(path);
+    cr_assert_not_null(list);
+    for (struct dirent *entry; (entry = readdir(list)) != NULL;)
+        count += strncmp(entry->d_name, prefix, strlen(prefix)) == 0;
+    closedir(list);
+    return count;
+}
+
+/* On a full disk they would pile up, until there is no room for the snapshot that frees some. */
+Test(snapshot_fault, failed_ones_leave_no_files_behind_one_that_was_named)
+{
+    fill();
+    must_open();
+    cr_assert_eq(take(41, all), SNAPSHOT_PUBLISHED);
+    must_fail(42, false);
+    cr_assert_eq(count_files("blocks-"), 2, "the published one's, and of the one that may be");
+    for (uint64_t seq = 43; seq < 50; seq++) must_fail(seq, true);
+    cr_assert_eq(count_files("blocks-"), 2, "%u", count_files("blocks-"));
+    cr_assert_eq(take(50, all), SNAPSHOT_PUBLISHED);
+    cr_assert_eq(count_files("blocks-"), 1);
+    cr_assert_eq(count_files("manifest-"), 1);
+    snapshots_close(shelf.snapshots);
+    must_open();
+    cr_assert_eq(shelf.newest.seq, 50);
+    must_load();
+    snapshots_close(shelf.snapshots);
 }
