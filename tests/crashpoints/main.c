@@ -110,7 +110,8 @@ static void aborted(int number)
 struct faults {
     struct life *life;
     uint64_t fail_at;   /* call that fails; 0: none */
-    uint64_t fail_sync; /* … or sync of a file */
+    uint64_t fail_sync; /* … or sync of a file … */
+    bool of_names;      /* … of a directory instead */
     uint64_t syncs;
     int number;
     bool loses;
@@ -158,7 +159,8 @@ static void before_call(void *context, const struct fake_call *call, struct fake
     if (faults->lie == LIE_NAMES) fault->unwritten = names;
     if (faults->lie == LIE_STALE)
         fault->unwritten = call->call == FILE_CALL_WRITE && call->number % 7 == 0;
-    bool sync = call->call == FILE_CALL_SYNC && ++faults->syncs == faults->fail_sync;
+    enum file_call kind = faults->of_names ? FILE_CALL_SYNC_DIRECTORY : FILE_CALL_SYNC;
+    bool sync = call->call == kind && ++faults->syncs == faults->fail_sync;
     if (call->number != faults->fail_at && !sync) return;
     fault->number = faults->number;
     fault->loses = faults->loses && call->call == FILE_CALL_SYNC;
@@ -175,6 +177,7 @@ static struct faults choose_faults(struct life *life, struct prng *prng)
         faults.fail_at = 1 + prng_below(prng, 400);
     else
         faults.fail_sync = 1 + prng_below(prng, 40);
+    faults.of_names = now.seed % 3 == 2;
     faults.number = prng_below(prng, 3) == 0 ? ENOSPC : EIO;
     faults.loses = prng_below(prng, 2) == 0;
     return faults;
