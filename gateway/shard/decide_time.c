@@ -76,12 +76,12 @@ static bool needs_sweep(const struct shard *shard)
     return shard->image.entry_count > 0 || (shard->image.has_expiry && shard->image.cell_count > 0);
 }
 
-/* A shard in which nothing has happened between two sweeps sleeps until something is over. */
-static void plan_sweep(struct shard *shard)
+/* A shard in which nothing has happened since the last sweep sleeps until something is over. */
+static void plan_sweep(struct shard *shard, bool rests, bool more)
 {
     struct overlay *overlay = &shard->overlay;
-    overlay->sweep_at_ms = overlay->now_ms + SWEEP_EVERY_MS;
-    if (overlay->swept_seq == shard->image.seq && !shard->image.has_expiry) {
+    overlay->sweep_at_ms = overlay->now_ms + (more ? SWEEP_MORE_MS : SWEEP_EVERY_MS);
+    if (rests && !more) {
         int64_t due_ms = evict_due_at(shard);
         if (due_ms > overlay->sweep_at_ms) overlay->sweep_at_ms = due_ms;
     }
@@ -97,19 +97,23 @@ static int64_t sweep_at(const struct shard *shard)
     return sleeps ? overlay->sweep_at_ms : soon_ms;
 }
 
+/* While something happens, some slots each time. A shard that rests looks through all of them, to
+   sleep the longer. */
 static void sweep(struct shard *shard, struct shard_update *update)
 {
     struct overlay *overlay = &shard->overlay;
     if (overlay->now_ms < sweep_at(shard)) return;
-    plan_sweep(shard);
-    for (int i = 0; i < SWEEP_SLOTS; i++) {
+    uint64_t seq = shard->image.seq;
+    bool rests = seq == overlay->swept_seq && !shard->image.has_expiry;
+    bool more = false;
+    uint32_t slots = rests ? SLOTS : SWEEP_SLOTS;
+    for (uint32_t i = 0; i < slots && !more; i++) {
         evict(shard, overlay->sweep_slot, 1, update);
-        if (purge_expired(shard, overlay->sweep_slot, update)) {
-            overlay->sweep_at_ms = overlay->now_ms + SWEEP_MORE_MS;
-            return; /* the same slot again, soon */
-        }
-        overlay->sweep_slot = (overlay->sweep_slot + 1) % SLOTS;
+        more = purge_expired(shard, overlay->sweep_slot, update) ||
+               shard->image.seq - seq >= SWEEP_RECORDS_MAX;
+        if (!more) overlay->sweep_slot = (overlay->sweep_slot + 1) % SLOTS;
     }
+    plan_sweep(shard, rests, more);
 }
 
 void decide_tick(struct shard *shard, struct shard_update *update)

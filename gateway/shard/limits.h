@@ -28,6 +28,7 @@ enum {
     EVICT_LOT = 4,                /* calls that are over in a slot before an accept evicts them */
     PURGE_MAX = 64,               /* addresses of a slot whose values are purged at once */
     SWEEP_SLOTS = 64,             /* slots looked at per sweep for expired entries and values */
+    SWEEP_RECORDS_MAX = 64,       /* written in one sweep */
     SIGNAL_BYTES_MAX = 256 << 10, /* of the parcels in one signal, beyond its last */
     PARCEL_OVERHEAD = 320,        /* bytes that one becomes beyond its own, at most */
     SIGNAL_WINDOW = 4096,         /* parcels on their way to one shard */
@@ -40,7 +41,7 @@ enum {
 #define RETRY_AFTER_MOST_MS 600000 /* of a Retry-After that is honoured */
 #define DELIVERED_KEEP_MS 1000     /* a reply may miss a caller that leaves in the same moment */
 #define SWEEP_EVERY_MS 1000
-#define SWEEP_MORE_MS 10     /* a slot had more than one lot of expired values */
+#define SWEEP_MORE_MS 10     /* a sweep has left something to do */
 #define BLOCKED_RETRY_MS 500 /* where no room comes; doubled each time, so often at most: */
 #define BLOCKED_DOUBLINGS_MAX 5
 #define PIONEER_EVERY_MS 100 /* while other calls are out */

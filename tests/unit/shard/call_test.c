@@ -198,3 +198,48 @@ Test(call, each_caller_of_a_batch_gets_its_own_reply)
     cr_expect_str_eq(body(f, attach(f, "token3")), "to three");
     fixture_close(f);
 }
+
+/* How often the shard asks to be woken until it asks no more; 1000 at most. */
+static unsigned wakes_until_it_sleeps(struct fixture *f)
+{
+    unsigned count = 0;
+    for (; count < 1000 && shard_wake_at(f->shard) != INT64_MAX; count++) {
+        int64_t wait_ms = shard_wake_at(f->shard) - f->clock.mono_ms;
+        f->clock.wall_ms += wait_ms;
+        f->clock.mono_ms += wait_ms;
+        fixture_tick(f);
+    }
+    return count;
+}
+
+Test(call, after_its_reply_a_shard_sleeps_soon)
+{
+    struct fixture *f = fixture_open();
+    waiter_t waiter = call(f, "1", "", "token1");
+    RESULT(CALL("t/a", "1"), SENDS(to("holdfast/reply", "token1", "answer")));
+    cr_assert_eq(KIND(waiter), ANSWER_REPLY);
+    cr_expect_eq(fixture_metrics(f).entries, 1);
+    cr_expect_leq(wakes_until_it_sleeps(f), 3);
+    cr_expect_eq(fixture_metrics(f).entries, 0, "nobody can ask for it any more");
+    fixture_close(f);
+}
+
+Test(call, many_replies_are_forgotten_bit_by_bit)
+{
+    struct fixture *f = fixture_open();
+    char id[16], token[16];
+    for (int i = 0; i < 500; i++) {
+        snprintf(id, sizeof id, "%d", i);
+        snprintf(token, sizeof token, "token%d", i);
+        waiter_t waiter = call(f, id, "", token);
+        RESULT(CALL("t/a", id), SENDS(to("holdfast/reply", token, "answer")));
+        cr_assert_eq(KIND(waiter), ANSWER_REPLY);
+    }
+    fixture_pass(f, 1000);
+    uint64_t records = fixture_metrics(f).records;
+    fixture_pass(f, 1000);
+    cr_expect_gt(fixture_metrics(f).records, records + 100, "the shard rests");
+    cr_expect_leq(wakes_until_it_sleeps(f), 10);
+    cr_expect_eq(fixture_metrics(f).entries, 0);
+    fixture_close(f);
+}
