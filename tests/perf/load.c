@@ -5,15 +5,16 @@
  * their latency counts from the time at which they should have begun. So a server that stands still
  * shows in all requests that come meanwhile, and not only in those it has taken already
  * (coordinated omission).
- *     load --port P --verb call|send|read|write|batch --connections N --keys K --seconds S
- *          [--count N [--first N] [--stride N]] [--rate PER_SECOND] [--size BYTES] [--lines N
- * [--delay 5s] [--keyed]]
- *          [--address bench/counter/k%] [--state count] [--path /Counter/k%/add]
+ *     load --port P --verb call|send|read|write|batch|import --connections N --keys K --seconds S
+ *          [--count N [--first N] [--stride N]] [--rate PER_SECOND] [--size BYTES]
+ *          [--lines N [--delay 5s] [--keyed]] [--address bench/counter/k%] [--groups N]
+ *          [--state count] [--path /Counter/k%/add]
  * Prints one JSON object: requests, errors, seconds, latency percentiles in microseconds, exact.
  * SIGTERM ends it earlier, in order.
  * With --count it stops after so many requests, going through the keys in order, --stride keys at a
- * time (to fill a gateway with keys). In address and path % is replaced by the number of the key;
- * --path is for other servers than ours.
+ * time (to fill a gateway with keys). In address and path % is replaced by the number of the key,
+ * where there are several those before the last by the key modulo --groups; --path is for other
+ * servers than ours.
  */
 #include "perf/load.h"
 

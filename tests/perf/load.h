@@ -6,13 +6,14 @@
 
 struct load_options {
     uint16_t port;
-    const char *verb; /* call, send, read (a state), write (a state), batch */
+    const char *verb; /* call, send, read (a state), write (a state), batch, import */
     uint32_t connections;
     uint64_t keys;
     double seconds;
     uint64_t count;      /* requests; 0: by time */
     uint64_t first;      /* with count: the key to begin with */
     uint64_t stride;     /* with count: so many keys at a time */
+    uint64_t groups;     /* a % before the last stands for the number modulo this */
     double rate;         /* requests per second, whether answered or not; 0: closed loop */
     size_t size;         /* bytes of a value */
     uint32_t lines;      /* of one batch */
@@ -35,8 +36,8 @@ struct load_request {
 };
 
 void load_request_init(struct load_request *request, const struct load_options *options);
-/* Appends the request for a key, or for as many keys as a batch has lines: `next_key` gives one
- * after the other. */
+/* Appends the request for a key, or for as many keys as a batch or an import has lines: `next_key`
+ * gives one after the other. */
 void load_request_append(struct load_request *request, struct buffer *out,
                          uint64_t (*next_key)(void *context), void *context);
 /* Whether the answer is what was asked for, in all of its lines. */

@@ -15,13 +15,15 @@ import work
 from growth import Point
 
 BATCH = 1000  # lines of the batches that fill
-RATE = 500    # calls per second beside the work
+RATE = 1000   # reads per second beside the work
+ADDRESSES = 10_000
 EGRESS = "fixed/out"
 EGRESS_EACH = 100
 
 # Row: what it is, what a size counts, what the unit is whose cost has to grow like n log n at most.
 ROWS = {
-    "keys.fill": ("new keys, in batches", "keys", "key"),
+    "keys.import": ("states imported until there are nine tenths of so many", "keys", "key"),
+    "keys.fill": ("batches that bring the last of the new keys", "keys", "key"),
     "keys.call": ("calls of random keys", "keys", "call"),
     "keys.read": ("reads, 10,000 a second", "keys", "read"),
     "keys.scrape": ("/metrics", "keys", "scrape"),
@@ -53,11 +55,11 @@ ROWS = {
     "parked.list": ("/v1/parked, pages of 1,000", "addresses", "address"),
     "parked.scrape": ("/metrics", "addresses", "scrape"),
     "parked.retry": ("all retried by one verb, and applied", "addresses", "address"),
-    "types.fill": ("batches to so many function types", "types", "message"),
+    "types.send": ("batches to 10,000 addresses of so many function types", "types", "message"),
     "types.scrape": ("/metrics", "types", "scrape"),
     "types.functions": ("/v1/functions", "types", "type"),
     "endpoints.start": ("start", "endpoints", "endpoint"),
-    "endpoints.send": ("batches over all of them", "endpoints", "message"),
+    "endpoints.send": ("batches to 10,000 addresses over all of them", "endpoints", "message"),
     "endpoints.scrape": ("/metrics", "endpoints", "endpoint"),
     "delayed.accept": ("delayed messages accepted", "messages", "message"),
     "delayed.fire": ("fired and applied, all due together", "messages", "message"),
@@ -66,8 +68,8 @@ ROWS = {
     "egress.pull": ("pulled and acknowledged, 1,000 at a time", "records", "record"),
 }
 
-# Rows with other calls beside them.
-WATCHED = {"keys.fill", "keys.list", "keys.export", "keys.snapshot", "delayed.fire"}
+# Rows with reads beside them.
+WATCHED = {"keys.import", "keys.fill", "keys.list", "keys.export", "keys.snapshot", "delayed.fire"}
 
 
 class Lab:
@@ -109,11 +111,21 @@ def requests_of(result):
     return result["requests"]
 
 
-def send_batches(bench, count, lines=BATCH, wait=True, **options):
+def load_lines(bench, verb, count, lines=BATCH, **options):
+    """`count` lines, of one key each, in requests of so many; those of the last one may be fewer."""
+    def load(lines, count, **options):
+        bench.programs.load(bench.gateway.port, verb=verb, connections=4, lines=lines, count=count, **options)
+    if count >= lines:
+        load(lines, count // lines, **options)
+    if count % lines:
+        options["first"] = options.get("first", 0) + count - count % lines
+        load(count % lines, 1, **options)
+
+
+def send_batches(bench, count, wait=True, **options):
     """`count` messages in batches, one of each key, until all are applied."""
     before = bench.applied()
-    options.setdefault("keys", count)
-    bench.programs.load(bench.gateway.port, verb="batch", connections=4, lines=min(lines, count), count=max(count // lines, 1), **options)
+    load_lines(bench, "batch", count, **{"keys": count, **options})
     if wait:
         bench.wait_applied(before + count)
 
@@ -151,24 +163,30 @@ def stream_lines(port, path):
 
 
 def watched(bench, size, units, task):
-    """The same beside calls at a fixed rate: the longest of them tells for how long the gateway stood still."""
-    beside = work.Beside(bench, rate=RATE, keys=100, address="bench/counter/b%")
+    """The same beside reads at a fixed rate: the longest of them tells for how long the gateway stood still."""
+    others = {"keys": 100, "address": "bench/counter/b%"}
+    bench.programs.load(bench.gateway.port, verb="call", count=100, **others)
+    beside = work.Beside(bench, verb="read", rate=RATE, connections=256, **others)
     found = point(bench, size, units, task)
     time.sleep(0.1)
     latencies = beside.end()
-    found.more.update({name: latencies[name] for name in ("p999_us", "max_us")})
+    found.more.update({name: latencies[name] for name in ("p50_us", "p999_us", "max_us")})
     return found
 
 
 # ---- Keys, and what goes through all of them ----
 
 def keys(lab):
+    """Most of them come by import, without a call of the function; the last tenth by messages."""
     have = 0
     with lab.bench(arguments=["--memory", "16GiB"]) as bench:
         for size in lab.sizes(1000, 10_000, 100_000, 1_000_000, 10_000_000):
             lab.tell(f"keys {size:,}")
-            first, have = have, size
-            yield "keys.fill", watched(bench, size, size - first, lambda: send_batches(bench, size - first, first=first, keys=size))
+            new = min(size // 10, 100_000)
+            imported = size - new - have
+            yield "keys.import", watched(bench, size, imported, lambda: load_lines(bench, "import", imported, first=have, keys=size))
+            yield "keys.fill", watched(bench, size, new, lambda: send_batches(bench, new, first=size - new, keys=size))
+            have = size
             yield "keys.call", point(bench, size, requests_of,
                                      lambda: bench.programs.load(bench.gateway.port, keys=size, seconds=lab.seconds))
             yield "keys.read", point(bench, size, requests_of, lambda: bench.programs.load(
@@ -232,7 +250,7 @@ def values(lab):
             lab.tell(f"values {size:,}")
             count = min(20_000, max(200, (1 << 28) // size)) // (20 if lab.quick else 1)
 
-            def load(size=size, count=count, **options):
+            def load(count=count, **options):
                 result = bench.programs.load(bench.gateway.port, connections=8, keys=100, count=count, **options)
                 bench.wait_applied(bench.gateway.metric("holdfast_messages_accepted_total"))
                 return result
@@ -355,9 +373,9 @@ def types(lab):
     for size in lab.sizes(10, 100, 1000, 10_000):
         lab.tell(f"types {size:,}")
         with lab.bench() as bench:
-            count = max(size, 10_000)
-            yield "types.fill", point(bench, size, count, lambda bench=bench, size=size, count=count: send_batches(
-                bench, count, keys=size, address="bench/t%/k"))
+            over_all = {"address": "bench/t%/k%", "groups": size}
+            send_batches(bench, ADDRESSES, **over_all)  # the first message of each type registers its states
+            yield "types.send", point(bench, size, ADDRESSES, lambda bench=bench, over_all=over_all: send_batches(bench, ADDRESSES, **over_all))
             yield "types.scrape", scrape(bench, size)
             yield "types.functions", scrape(bench, size, "/v1/functions", units=size)
 
@@ -373,8 +391,9 @@ def endpoints(lab):
             ms = bench.start()
             used_us = sample.Usage(bench.pid).since(sample.Usage(0))["cpu_us"]
             yield "endpoints.start", Point(size, used_us / size, per_s=size / ms * 1000, rss_mb=sample.rss_megabytes(bench.pid))
-            yield "endpoints.send", point(bench, size, 10_000, lambda bench=bench, size=size: send_batches(
-                bench, 10_000, keys=size, address="e%/counter/k"))
+            over_all = {"address": "e%/counter/k%", "groups": size}
+            send_batches(bench, ADDRESSES, **over_all)
+            yield "endpoints.send", point(bench, size, ADDRESSES, lambda bench=bench, over_all=over_all: send_batches(bench, ADDRESSES, **over_all))
             yield "endpoints.scrape", scrape(bench, size, units=size)
 
 
