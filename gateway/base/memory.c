@@ -136,6 +136,7 @@ static void *alloc_small(struct memory *memory, size_t cost)
     struct memory_block *block = memory->free_blocks[class_of(cost)];
     if (block != NULL) {
         memory->free_blocks[class_of(cost)] = block->next;
+        __builtin_prefetch(block->next, 1); /* the one that is asked for next */
         return block;
     }
     if (memory->bump_left < cost && next_chunk(memory) != 0) return NULL;

@@ -30,6 +30,12 @@ static inline bool span_equal(struct span a, struct span b)
     return a.size == b.size && (a.size == 0 || memcmp(a.at, b.at, a.size) == 0);
 }
 
+/* The same bytes in the same place. False says nothing. */
+static inline bool span_same(struct span a, struct span b)
+{
+    return a.at == b.at && a.size == b.size;
+}
+
 /* Order of bytes, shorter first on a common prefix: < 0, 0 or > 0. */
 static inline int span_compare(struct span a, struct span b)
 {

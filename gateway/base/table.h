@@ -17,10 +17,12 @@ struct table_node {
 };
 
 struct table {
-    struct table_node **buckets; /* NULL while one chain is enough */
-    struct table_node *chain;    /* the only bucket while buckets is NULL */
-    uint32_t bucket_count;       /* a power of two, or 0 */
-    uint32_t count;              /* nodes */
+    union {
+        struct table_node *chain;    /* the only bucket while bucket_count is 0 */
+        struct table_node **buckets; /* afterwards */
+    };
+    uint32_t bucket_count; /* a power of two, or 0: one chain is enough */
+    uint32_t count;        /* nodes */
 };
 
 void table_init(struct table *table);
@@ -34,6 +36,9 @@ void table_remove(struct table *table, struct table_node *node);
 
 /* First of the chain for a hash; follow ->next and compare hash and key. */
 struct table_node *table_chain(const struct table *table, uint64_t hash);
+
+/* Has the processor fetch where the chain for a hash begins: it is asked for in a moment. */
+void table_prefetch(const struct table *table, uint64_t hash);
 
 /* Visits every node in no order: start with NULL. The node given back may be removed before the
    next call only if its successor was fetched first (table_next(…, node)). */

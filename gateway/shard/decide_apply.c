@@ -12,6 +12,8 @@ struct apply {
     const struct function_response *response;
     struct shard_update *update;
     struct buffer numbers; /* u32 per message, delayed and egress, in that order */
+    struct span type;      /* of the last target, with its number: neighbours mostly share it */
+    uint32_t type_number;
     struct errmsg errmsg;
 };
 
@@ -20,6 +22,15 @@ static void push_number(struct apply *apply, struct span name)
     uint32_t number = intern(apply->shard, apply->update, name);
     if (number == 0) apply->numbers.failed = true;
     buffer_append(&apply->numbers, span_of(&number, sizeof number));
+}
+
+static void push_type(struct apply *apply, struct span type)
+{
+    if (!span_same(type, apply->type))
+        apply->type_number = intern(apply->shard, apply->update, type);
+    apply->type = type;
+    if (apply->type_number == 0) apply->numbers.failed = true;
+    buffer_append(&apply->numbers, span_of(&apply->type_number, sizeof apply->type_number));
 }
 
 /* For what needs no name: replies, cancels, discarded records. */
@@ -80,13 +91,13 @@ static int intern_names(struct apply *apply)
         if (span_equal(response->messages[i].target.type, NAME_REPLY))
             push_none(apply);
         else
-            push_number(apply, response->messages[i].target.type);
+            push_type(apply, response->messages[i].target.type);
     }
     for (size_t i = 0; i < response->delayed_count; i++) {
         if (response->delayed[i].is_cancel)
             push_none(apply);
         else
-            push_number(apply, response->delayed[i].target.type);
+            push_type(apply, response->delayed[i].target.type);
     }
     for (size_t i = 0; i < response->egress_count; i++) {
         int error = intern_egress(apply, &response->egress[i]);

@@ -39,11 +39,14 @@ static int check_mutation(const struct image *image, const struct function *func
     return ERROR_INVALID;
 }
 
-static int check_target(const struct address *target, bool may_reply, struct buffer *why)
+/* `valid`: the type of the target before it, which neighbours mostly share. */
+static int check_target(const struct address *target, struct span *valid, bool may_reply,
+                        struct buffer *why)
 {
-    if (!name_valid(target->type))
+    if (!span_same(target->type, *valid) && !name_valid(target->type))
         return refuse(why, "the response sends to function type", target->type,
                       ", which is not \"namespace/name\"");
+    *valid = target->type;
     if (!id_valid(target->id))
         return refuse(why, "the response sends to", target->type,
                       " with an id that is empty, over 1024 bytes or not UTF-8");
@@ -98,7 +101,8 @@ static bool token_lives(const struct image *image, const struct function_respons
 }
 
 static int check_delayed(const struct image *image, const struct function_response *response,
-                         struct tokens *tokens, struct span id, size_t i, struct buffer *why)
+                         struct tokens *tokens, struct span *valid, struct span id, size_t i,
+                         struct buffer *why)
 {
     const struct effect_delayed *delayed = &response->delayed[i];
     if (delayed->token.size > TOKEN_SIZE_MAX)
@@ -106,7 +110,7 @@ static int check_delayed(const struct image *image, const struct function_respon
                       ", which is longer than 1024 bytes");
     bool lives = delayed->token.size > 0 && token_lives(image, response, tokens, id, i);
     if (delayed->is_cancel) return 0;
-    int error = check_target(&delayed->target, false, why);
+    int error = check_target(&delayed->target, valid, false, why);
     if (error != 0 || !lives) return error;
     return refuse(why, "the response sends a delayed message with cancel token", delayed->token,
                   ", but one with this token waits already for this id");
@@ -116,15 +120,16 @@ int effects_check(const struct image *image, const struct overlay *overlay, cons
                   const struct function_response *response, struct buffer *why)
 {
     const struct function *function = image_find_function(image, box->type);
+    struct span valid = NAME_REPLY;
     int error = 0;
     for (size_t i = 0; error == 0 && i < response->mutation_count; i++)
         error = check_mutation(image, function, &response->mutations[i], why);
     for (size_t i = 0; error == 0 && i < response->message_count; i++)
-        error = check_target(&response->messages[i].target, true, why);
+        error = check_target(&response->messages[i].target, &valid, true, why);
     struct tokens tokens;
     tokens_init(&tokens, response);
     for (size_t i = 0; error == 0 && i < response->delayed_count; i++)
-        error = check_delayed(image, response, &tokens, box_id(box), i, why);
+        error = check_delayed(image, response, &tokens, &valid, box_id(box), i, why);
     free(tokens.last);
     for (size_t i = 0; error == 0 && i < response->egress_count; i++) {
         struct span egress = response->egress[i].name;

@@ -1,7 +1,10 @@
 #include "shard/fold.h"
 
 #include "shard/channel.h"
+#include "shard/key.h"
 #include "shard/rewrite.h"
+
+enum { AHEAD = 8 }; /* messages of a record that are read before the first goes to its mailbox */
 
 static void fold_open(struct image *image, struct reader *in)
 {
@@ -35,8 +38,8 @@ static void fold_spec(struct image *image, struct reader *in)
 }
 
 /* A message that goes to its mailbox now, or a timer that will bring it there. */
-static void put_item(struct image *image, const struct record_item *item, uint32_t caller_type,
-                     struct span caller_id, uint32_t index)
+static void put_item_at(struct image *image, struct place place, const struct record_item *item,
+                        uint32_t caller_type, struct span caller_id, uint32_t index)
 {
     if (!item->delayed && !image_owns_id(image, item->id)) {
         struct parcel parcel = parcel_of_item(image, item, caller_type, caller_id);
@@ -52,8 +55,14 @@ static void put_item(struct image *image, const struct record_item *item, uint32
                   scope_id, item->cancel_token, message);
         return;
     }
-    image_touch(image, item->id);
-    box_put(image, box_get(image, item->type, item->id), message);
+    image_touch_slot(image, place.slot);
+    box_put(image, box_get_at(image, place, item->type, item->id), message);
+}
+
+static void put_item(struct image *image, const struct record_item *item, uint32_t caller_type,
+                     struct span caller_id, uint32_t index)
+{
+    put_item_at(image, place_of(image, item->type, item->id), item, caller_type, caller_id, index);
 }
 
 static void fold_accept(struct image *image, struct reader *in)
@@ -104,23 +113,56 @@ static void post(struct image *image, uint32_t name, struct span bytes)
     lane_put(image, lane, lane->last + 1, image->seq, bytes);
 }
 
+/* What comes next, read ahead. */
+struct ahead {
+    uint32_t count;
+    struct record_item items[AHEAD];
+    struct place places[AHEAD];
+};
+
+/* Where the messages go is fetched for all of them at once: one after the other each would wait for
+ * it. */
+static void read_ahead(const struct image *image, struct reader *in, struct ahead *ahead)
+{
+    for (uint32_t i = 0; i < ahead->count; i++) {
+        struct record_item *item = &ahead->items[i];
+        record_item_read(in, item);
+        ahead->places[i] = place_of(image, item->type, item->id);
+        __builtin_prefetch(ahead->places[i].slot, 1);
+    }
+    for (uint32_t i = 0; i < ahead->count; i++)
+        table_prefetch(&ahead->places[i].slot->boxes, ahead->places[i].hash);
+}
+
+static uint32_t fold_messages(struct image *image, struct reader *in,
+                              const struct record_apply *apply, const struct box *box)
+{
+    struct ahead ahead;
+    struct callers callers = box_callers(box, apply->consumed);
+    uint32_t index = 0;
+    for (uint64_t left = reader_varint(in); left > 0; left -= ahead.count) {
+        ahead.count = left < AHEAD ? (uint32_t)left : AHEAD;
+        read_ahead(image, in, &ahead);
+        for (uint32_t i = 0; i < ahead.count; i++, index++) {
+            const struct record_item *item = &ahead.items[i];
+            if (item->kind == ITEM_REPLY)
+                answer(image, item->id.size > 0 ? item->id : callers_take(&callers),
+                       item->argument);
+            else
+                put_item_at(image, ahead.places[i], item, apply->type, apply->id, index);
+        }
+    }
+    return index;
+}
+
 static void fold_apply(struct image *image, struct reader *in)
 {
     struct record_apply apply;
     record_apply_read(in, &apply);
     image_touch(image, apply.id);
     struct box *box = box_find(image, apply.type, apply.id);
-    struct callers callers = box_callers(box, apply.consumed);
-    uint32_t index = 0;
+    uint32_t index = fold_messages(image, in, &apply, box);
     struct record_item item;
-    for (uint64_t left = reader_varint(in); left > 0; left--) {
-        record_item_read(in, &item);
-        if (item.kind == ITEM_REPLY)
-            answer(image, item.id.size > 0 ? item.id : callers_take(&callers), item.argument);
-        else
-            put_item(image, &item, apply.type, apply.id, index);
-        index++;
-    }
     box_pop(image, box, apply.consumed); /* not before: replies go to those who sent them */
     for (uint64_t left = reader_varint(in); left > 0; left--) {
         if (record_delayed_read(in, &item))

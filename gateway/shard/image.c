@@ -7,6 +7,7 @@
 
 static void slot_init(struct slot *slot)
 {
+    *slot = (struct slot){0};
     list_init(&slot->entries);
     list_init(&slot->calls);
     list_init(&slot->timers);
@@ -16,7 +17,7 @@ int image_init(struct image *image)
 {
     *image = (struct image){0};
     memory_init(&image->memory);
-    image->slots = calloc(SLOTS, sizeof *image->slots);
+    image->slots = aligned_alloc(SLOT_ALIGNED, SLOTS * sizeof *image->slots);
     if (image->slots == NULL) return ERROR_MEMORY;
     for (uint32_t i = 0; i < SLOTS; i++) slot_init(&image->slots[i]);
     heap_init(&image->timers);
@@ -93,13 +94,16 @@ struct slot *image_slot(const struct image *image, struct span id)
     return &image->slots[slot_of(id)];
 }
 
+void image_touch_slot(struct image *image, struct slot *slot)
+{
+    if (slot->cut_pending && image->save_slot != NULL)
+        image->save_slot(image->save_context, (uint32_t)(slot - image->slots));
+    slot->changed_seq = image->seq;
+}
+
 void image_touch(struct image *image, struct span id)
 {
-    uint32_t number = slot_of(id);
-    struct slot *slot = &image->slots[number];
-    if (slot->cut_pending && image->save_slot != NULL)
-        image->save_slot(image->save_context, number);
-    slot->changed_seq = image->seq;
+    image_touch_slot(image, image_slot(image, id));
 }
 
 /* ---- Dictionary ---- */

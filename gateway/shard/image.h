@@ -185,16 +185,19 @@ struct lane {
     struct list waiters; /* overlay */
 };
 
+enum { SLOT_ALIGNED = 64 /* bytes: a line of the processor's cache */ };
+
+/* What every message needs is in one line. */
 struct slot {
+    _Alignas(SLOT_ALIGNED) struct table boxes;
     struct table cells;
-    struct table boxes;
-    struct table keys;   /* entries by (address, key) */
-    struct table tokens; /* timers by (scope id, token) */
-    struct list entries; /* with a key, oldest first */
-    struct list calls;   /* entries without a key: only their token finds them, oldest first */
-    struct list timers;
     uint64_t changed_seq; /* last record that touched it */
     bool cut_pending;     /* the running cut has not written it yet */
+    struct list calls;    /* entries without a key: only their token finds them, oldest first */
+    struct table keys;    /* entries by (address, key) */
+    struct table tokens;  /* timers by (scope id, token) */
+    struct list entries;  /* with a key, oldest first */
+    struct list timers;
 };
 
 /* Called before fold changes a slot that a running cut still needs. Cannot fail: it marks the cut
@@ -234,12 +237,19 @@ struct image {
     uint64_t replies_dropped; /* for a token that was no longer alive; not part of the digest */
 };
 
+/* Where an address is: see place_of in key.h. */
+struct place {
+    struct slot *slot;
+    uint64_t hash; /* of the address, in the tables of its slot */
+};
+
 int image_init(struct image *image) MUST_USE;
 void image_close(struct image *image);
 
 struct slot *image_slot(const struct image *image, struct span id);
 /* Before any change to what is in the slot of that id. */
 void image_touch(struct image *image, struct span id);
+void image_touch_slot(struct image *image, struct slot *slot);
 
 /* Dictionary: 0 when unknown; the name of a number in use. */
 uint32_t dictionary_find(const struct image *image, struct span name);
@@ -290,6 +300,8 @@ void message_id_text(struct buffer *out, const struct image *image, uint32_t epo
                      uint32_t index);
 /* The box of an address, made when missing. */
 struct box *box_get(struct image *image, uint32_t type, struct span id);
+/* The same when its place is known. */
+struct box *box_get_at(struct image *image, struct place place, uint32_t type, struct span id);
 void box_put(struct image *image, struct box *box, struct message *message); /* message taken */
 /* Drops the first `count`; an empty box goes. True: it has gone. */
 bool box_pop(struct image *image, struct box *box, uint32_t count);

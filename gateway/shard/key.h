@@ -5,11 +5,6 @@
 #include "base/hash.h"
 #include "shard/image.h"
 
-struct place {
-    struct slot *slot;
-    uint64_t hash; /* of the address, in the tables of its slot */
-};
-
 static inline struct place place_of(const struct image *image, uint32_t type, struct span id)
 {
     uint64_t id_hash = hash_bytes(id);

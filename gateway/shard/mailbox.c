@@ -128,7 +128,11 @@ void message_id_text(struct buffer *out, const struct image *image, uint32_t epo
 
 struct box *box_get(struct image *image, uint32_t type, struct span id)
 {
-    struct place place = place_of(image, type, id);
+    return box_get_at(image, place_of(image, type, id), type, id);
+}
+
+struct box *box_get_at(struct image *image, struct place place, uint32_t type, struct span id)
+{
     struct box *box = find_at(place, type, id);
     if (box != NULL) return box;
     box = memory_alloc(&image->memory, box_size(id));
