@@ -36,6 +36,17 @@ static inline void list_prepend(struct list *head, struct list *link)
     list_append(head->next, link);
 }
 
+/* All links of `from`, in their order, behind those of `head`. */
+static inline void list_append_all(struct list *head, struct list *from)
+{
+    if (list_empty(from)) return;
+    from->next->prev = head->prev;
+    from->prev->next = head;
+    head->prev->next = from->next;
+    head->prev = from->prev;
+    list_init(from);
+}
+
 /* Leaves the link unlinked; harmless on one that is. */
 static inline void list_remove(struct list *link)
 {

@@ -132,7 +132,7 @@ static void earlier(int64_t *at_ms, int64_t candidate_ms)
 int64_t shard_wake_at(const struct shard *shard)
 {
     const struct overlay *overlay = &shard->overlay;
-    int64_t at_ms = INT64_MAX;
+    int64_t at_ms = overlay_is_unsettled(overlay) ? overlay->now_ms : INT64_MAX;
     const struct heap_node *node = heap_first(&shard->image.timers);
     if (node != NULL) earlier(&at_ms, node->key);
     node = heap_first(&overlay->wakes);

@@ -11,6 +11,7 @@ enum {
     VALUES_MAX = 4 * STATES_MAX, /* of one cell */
     BUFFER_KEPT_MAX = 4 << 20,   /* bytes a buffer keeps from one step to the next */
     UNDURABLE_MAX = 64 << 20,    /* bytes of records not yet durable, while calls are made */
+    SETTLE_MAX = 512,            /* addresses with new mail that a step looks after, twice */
     FIRE_MAX = 256,              /* timers in one FIRE record */
     FLIGHT_MESSAGES_KEPT = 64,   /* room for messages that a flight keeps for its next call */
     FLIGHTS_WARM = 1024,         /* flights that keep what a call needs for their next one */

@@ -6,6 +6,7 @@ int overlay_init(struct overlay *overlay)
 {
     *overlay = (struct overlay){0};
     list_init(&overlay->free_flights);
+    list_init(&overlay->unsettled);
     for (int i = 0; i < FLIGHT_STATES; i++) list_init(&overlay->states[i]);
     for (int i = 0; i < SHORTAGES; i++) list_init(&overlay->blocked[i]);
     heap_init(&overlay->wakes);

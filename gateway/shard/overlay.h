@@ -166,6 +166,7 @@ struct overlay {
     uint32_t flight_count;
     uint32_t flight_capacity;
     struct list free_flights;
+    struct list unsettled; /* boxes that fold has changed, beyond SETTLE_MAX of a step */
     struct list states[FLIGHT_STATES]; /* READY, BLOCKED are empty: see the endpoints, `blocked` */
     uint64_t state_counts[FLIGHT_STATES];
     struct heap wakes;              /* flights by shard time */
@@ -223,6 +224,11 @@ static inline void reuse_buffer(struct buffer *buffer)
 
 /* ---- overlay.c ---- */
 int overlay_init(struct overlay *overlay) MUST_USE;
+/* Addresses have mail that they are not called for yet: the next step goes on with them. */
+static inline bool overlay_is_unsettled(const struct overlay *overlay)
+{
+    return !list_empty(&overlay->unsettled);
+}
 void overlay_close(struct overlay *overlay, struct image *image);
 /* Reads the clocks of an event. */
 void overlay_tell_time(struct shard *shard, const struct shard_clock *clock);

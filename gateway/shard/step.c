@@ -152,10 +152,26 @@ static void settle(struct shard *shard, struct box *box, struct shard_update *up
         flight_settle(shard, flight);
 }
 
+static void settle_first(struct shard *shard, struct list *boxes, uint32_t most,
+                         struct shard_update *update)
+{
+    for (uint32_t i = 0; i < most && !shard->failed && !list_empty(boxes); i++)
+        settle(shard, LIST_FIRST(boxes, struct box, woken), update);
+}
+
+/* A result that sends to thousands does not hold up everybody else: most of them stand in line for
+ * the steps that follow. */
+static void settle_some(struct shard *shard, struct shard_update *update)
+{
+    settle_first(shard, &shard->overlay.unsettled, SETTLE_MAX, update);
+    settle_first(shard, &shard->image.woken, SETTLE_MAX, update);
+    list_append_all(&shard->overlay.unsettled, &shard->image.woken);
+}
+
 static void settle_all(struct shard *shard, struct shard_update *update)
 {
-    while (!shard->failed && !list_empty(&shard->image.woken))
-        settle(shard, LIST_FIRST(&shard->image.woken, struct box, woken), update);
+    do settle_some(shard, update);
+    while (!shard->failed && overlay_is_unsettled(&shard->overlay));
 }
 
 static void forget_durable(struct shard *shard)
@@ -181,6 +197,14 @@ static void became_durable(struct shard *shard, uint64_t seq, struct shard_updat
         flight_settle(shard,
                       LIST_FIRST(&overlay->states[FLIGHT_WAIT_DURABLE], struct flight, link));
     pulls_release(shard, update);
+}
+
+/* Those that are in no state yet would be missing. */
+static bool asks_for_flights(const struct shard_event *event)
+{
+    return event->kind == EVENT_OPERATOR ||
+           (event->kind == EVENT_QUERY &&
+            (event->query.kind == QUERY_PARKED || event->query.kind == QUERY_FUNCTIONS));
 }
 
 static void decide(struct shard *shard, const struct shard_event *event,
@@ -210,9 +234,10 @@ int shard_step(struct shard *shard, const struct shard_event *event, struct shar
 {
     if (shard->failed) return ERROR_MEMORY;
     overlay_tell_time(shard, &event->clock);
+    if (asks_for_flights(event)) settle_all(shard, update);
     decide(shard, event, update);
     replies_release(shard, update);
-    settle_all(shard, update);
+    settle_some(shard, update);
     dispatch(shard, update);
     wake_blocked(shard, update);
     send_pioneer(shard, update);
@@ -272,7 +297,7 @@ bool shard_only_waits(const struct shard *shard, uint64_t most)
     const struct overlay *overlay = &shard->overlay;
     return overlay->gate_count > 0 && overlay->gate_count == overlay->wait_count &&
            overlay->gate_count <= most && overlay->state_counts[FLIGHT_SENT] == 0 &&
-           overlay->state_counts[FLIGHT_READY] == 0;
+           overlay->state_counts[FLIGHT_READY] == 0 && !overlay_is_unsettled(overlay);
 }
 
 uint64_t shard_seq(const struct shard *shard)
