@@ -129,6 +129,7 @@ void answer_head(struct answer *answer)
 {
     struct body *body = &answer->body;
     if (answer->coding_unknown) body->coding = BODY_PLAIN;
+    body->flows = answer->of_bundle && answer_is_result(answer);
     if (answer_is_result(answer)) return;
     body->excerpt = true;
     body->bytes_max = ANSWER_EXCERPT_READ_MAX;

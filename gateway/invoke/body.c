@@ -49,7 +49,7 @@ void body_begin(struct body *body, size_t bytes_max)
     body->bytes = SPAN_EMPTY;
     body->coding = BODY_PLAIN;
     body->bytes_max = bytes_max;
-    body->excerpt = false;
+    body->excerpt = body->flows = false;
     body->sent = 0;
     body->inflating = body->complete = false;
 }
@@ -160,7 +160,7 @@ static int inflate_excerpt(struct body *body, struct span piece)
 int body_add(struct body *body, struct span piece, bool last)
 {
     if (piece.size == 0) return 0;
-    if (piece.size > body->bytes_max - body->sent) return ERROR_TOO_LARGE;
+    if (!body->flows && piece.size > body->bytes_max - body->sent) return ERROR_TOO_LARGE;
     bool first = body->sent == 0;
     body->sent += piece.size;
     if (body->coding != BODY_PLAIN)
@@ -168,7 +168,7 @@ int body_add(struct body *body, struct span piece, bool last)
     if (body->excerpt) {
         size_t room = body->excerpt_max - body->copy.size;
         if (piece.size > room) piece.size = room;
-    } else if (first && last) {
+    } else if (first && last && !body->flows) {
         body->bytes = piece;
         return 0;
     }
@@ -183,7 +183,9 @@ void body_drop(struct body *body, size_t size)
     if (size == 0) return;
     memmove(copy->at, copy->at + size, copy->size - size);
     copy->size -= size;
-    body->sent -= size;
+    /* A large part has made place for itself; what comes may take its time. */
+    if (copy->size <= COPY_KEPT_MAX && copy->capacity > COPY_KEPT_MAX)
+        (void)resize(copy, COPY_KEPT_MAX);
     body->bytes = buffer_span(copy);
 }
 

@@ -18,6 +18,7 @@ struct body {
     struct span bytes; /* what has come so far; after body_end all of it */
     enum body_coding coding;
     size_t bytes_max; /* as sent, and again as decompressed */
+    bool flows;       /* is read and dropped while it comes: whoever does so watches bytes_max */
     bool excerpt;     /* keep only the first excerpt_max bytes, for people; more is no error */
     size_t excerpt_max;
     size_t sent; /* bytes as sent so far */
@@ -40,12 +41,11 @@ bool body_shrink(struct body *body, size_t most);
 
 /*
  * The next piece; `last` when it is known to be all: then `bytes` may point into it, and the piece
- * must stay valid until the body has been used. ERROR_TOO_LARGE, ERROR_MEMORY.
+ * must stay valid until the body has been used, unless it flows. ERROR_TOO_LARGE, ERROR_MEMORY.
  */
 int body_add(struct body *body, struct span piece, bool last) MUST_USE;
 
-/* The first `size` bytes have been used, and count as not sent: of a body that is read while it
-   comes. Only where no piece was `last`. */
+/* The first `size` bytes have been used, of a body that flows. */
 void body_drop(struct body *body, size_t size);
 
 /*

@@ -2,12 +2,15 @@
 #include "invoke/bundle.h"
 
 #include "base/check.h"
+#include "invoke/crowd.h"
 #include "invoke/room.h"
 #include "invoke/verdict.h"
 #include "wire/bundle.h"
 
-/* An outcome that took so long, counted from the one before it, made others wait. */
-enum { SLOW_US = 100000 };
+enum {
+    SLOW_US = 100000, /* an outcome that took so long after the one before it made others wait */
+    OUTCOME_AROUND = 512, /* bytes of an outcome that are not what it brings, and to spare */
+};
 
 /* The rider is not its bundle's any more. */
 static struct call *take_out(struct bundle *bundle, uint32_t index)
@@ -75,8 +78,16 @@ static void tell_outcome(struct call *carrier, const struct bundle_outcome *outc
         return;
     }
     struct shard_event event = {.kind = EVENT_RESPONSE};
-    verdict_of_part(outcome, &invoke->response, &invoke->text, &event.response);
+    verdict_of_part(outcome, carrier->answer.body.bytes_max, &invoke->response, &invoke->text,
+                    &event.response);
     call_tell(rider, &event, outcome->result.size);
+}
+
+/* The limit of an answer is that of each outcome: one whose end does not come is not kept beyond.
+ */
+static bool is_too_large(const struct body *body, struct span rest)
+{
+    return rest.size > OUTCOME_AROUND && rest.size - OUTCOME_AROUND > body->bytes_max;
 }
 
 /* False: there is more than fits into the turn. */
@@ -97,8 +108,9 @@ static bool tell_heard(struct call *carrier)
         if (got < 0) break;
         tell_outcome(carrier, &outcome, slow);
     }
+    bundle->broken = got < 0 || (got == 0 && is_too_large(body, rest));
     body_drop(body, body->bytes.size - rest.size);
-    bundle->broken = got < 0;
+    if (carrier->place == CALL_SENT) crowd_grew(carrier);
     return got <= 0;
 }
 

@@ -104,10 +104,9 @@ void call_sent(struct call *call)
 
 int call_heard(struct call *call, struct span piece, bool last)
 {
-    bool speaks = call->bundle != NULL && answer_is_result(&call->answer);
-    int error = body_add(&call->answer.body, piece, last && !speaks);
+    int error = body_add(&call->answer.body, piece, last);
     crowd_grew(call);
-    if (speaks && error == 0) bundle_heard(call);
+    if (call->answer.body.flows && error == 0) bundle_heard(call);
     return error;
 }
 
@@ -179,13 +178,13 @@ void call_fail(struct call *call, enum outcome outcome, const char *format, ...)
     va_end(arguments);
     call->outcome = outcome;
     call_end(call);
+    crowd_left(call);
     invoke_soon(call->invoke);
     if (call->bundle != NULL) { /* what has come before is told first */
         call->bundle->failed = true;
         list_append(&call->invoke->answered, &call->link);
         return;
     }
-    crowd_left(call);
     list_append(&call->invoke->failed, &call->link);
 }
 

@@ -115,8 +115,8 @@ static int head_read(const struct connection *connection, struct answer *answer)
 {
     const struct http1 *http1 = &connection->http1;
     answer_head(answer);
-    bool too_long = http1->has_length && http1->left > answer->body.bytes_max && !answer->of_bundle;
-    return too_long && answer_is_result(answer) ? ERROR_TOO_LARGE : 0;
+    bool too_long = http1->has_length && http1->left > answer->body.bytes_max;
+    return too_long && answer_is_result(answer) && !answer->body.flows ? ERROR_TOO_LARGE : 0;
 }
 
 static void exchange_take(struct connection *connection, struct span input)

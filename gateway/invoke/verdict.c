@@ -111,17 +111,22 @@ void verdict_of(const struct answer *answer, struct function_response *response,
     }
 }
 
-void verdict_of_part(const struct bundle_outcome *part, struct function_response *response,
-                     struct errmsg *text, struct event_response *outcome)
+void verdict_of_part(const struct bundle_outcome *part, size_t bytes_max,
+                     struct function_response *response, struct errmsg *text,
+                     struct event_response *outcome)
 {
     struct answer answer = {.status = part->kind == BUNDLE_RESULT ? 200 : part->status,
                             .has_type = true,
                             .is_octet_stream = true,
                             .retry_after_ms = part->retry_after_ms,
+                            .body.bytes_max = bytes_max,
                             .body.bytes = part->kind == BUNDLE_RESULT ? part->result : part->text};
     if (answer.retry_after_ms > ANSWER_RETRY_AFTER_MS_MAX)
         answer.retry_after_ms = ANSWER_RETRY_AFTER_MS_MAX;
-    verdict_of(&answer, response, text, outcome);
+    if (part->result.size > bytes_max && part->kind == BUNDLE_RESULT)
+        verdict_of_body_error(&answer, ERROR_TOO_LARGE, text, outcome);
+    else
+        verdict_of(&answer, response, text, outcome);
 }
 
 void verdict_of_body_error(const struct answer *answer, int error, struct errmsg *text,

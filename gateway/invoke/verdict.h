@@ -16,9 +16,11 @@
 void verdict_of(const struct answer *answer, struct function_response *response,
                 struct errmsg *text, struct event_response *outcome);
 
-/* The same for one part of an answer to many addresses, which is not BUNDLE_UNDONE. */
-void verdict_of_part(const struct bundle_outcome *part, struct function_response *response,
-                     struct errmsg *text, struct event_response *outcome);
+/* The same for one part of an answer to many addresses, which is not BUNDLE_UNDONE; its result may
+ * have so many bytes. */
+void verdict_of_part(const struct bundle_outcome *part, size_t bytes_max,
+                     struct function_response *response, struct errmsg *text,
+                     struct event_response *outcome);
 
 /* For an answer that could not be read to its end because body_add or body_end failed with `error`.
  */
