@@ -6,12 +6,18 @@
 #include "invoke/room.h"
 #include "wire/bundle.h"
 
+/* What would be no header is no text of protobuf either, which would spoil the whole bundle. */
+static struct span fit(struct span value)
+{
+    return request_header_fit(value) ? value : SPAN_EMPTY;
+}
+
 static struct bundle_part part_of(const struct call *rider)
 {
     const struct shard_invocation *invocation = rider->invocation;
     return (struct bundle_part){.request = &invocation->request,
-                                .id = invocation->invocation_id,
-                                .traceparent = invocation->traceparent,
+                                .id = fit(invocation->invocation_id),
+                                .traceparent = fit(invocation->traceparent),
                                 .attempt = invocation->attempt};
 }
 
