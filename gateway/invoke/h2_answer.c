@@ -89,7 +89,8 @@ static int on_stream_close(nghttp2_session *session, int32_t stream, uint32_t co
     if (call == NULL) return 0;
     h2_let_go(h2, call);
     const char *name = nghttp2_http2_strerror(code);
-    if (code == NGHTTP2_REFUSED_STREAM && !call->retried)
+    /* One whose answer has begun was taken after all, whatever is said of it now. */
+    if (code == NGHTTP2_REFUSED_STREAM && !call->retried && !call->head_read)
         origin_again(h2->connection->origin, call);
     else if (code == NGHTTP2_REFUSED_STREAM || code == NGHTTP2_ENHANCE_YOUR_CALM)
         call_fail(call, OUTCOME_OVERLOADED, "HTTP/2 stream refused: %s", name);
