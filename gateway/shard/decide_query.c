@@ -241,20 +241,46 @@ static void write_parked(struct shard *shard, const struct box *box, bool with_m
     text_append(out, "}\n");
 }
 
+static uint64_t flight_name(const struct flight *flight)
+{
+    return (uint64_t)flight->generation << 32 | flight->index;
+}
+
+/* The cursor of a page says how many rows are before it, and with which flight it begins. While
+ * that one is parked nothing is counted: rows before it that have left meanwhile hide no others.
+ * NULL: it has left itself, or there is no cursor. */
+static struct list *parked_at(const struct shard *shard, struct span after)
+{
+    const uint8_t *mark = after.size == 0 ? NULL : memchr(after.at, '-', after.size);
+    if (mark == NULL) return NULL;
+    uint64_t name = parse_number(span_from(after, (size_t)(mark + 1 - after.at)));
+    if ((uint32_t)name >= shard->overlay.flight_count) return NULL;
+    struct flight *flight = shard->overlay.flights[(uint32_t)name];
+    bool is_it = flight_name(flight) == name && flight->state == FLIGHT_PARKED;
+    return is_it && flight->box != NULL ? &flight->link : NULL;
+}
+
 static void query_parked(struct shard *shard, const struct event_query *query, struct found *found)
 {
-    uint64_t first = parse_number(query->after), i = 0;
+    const struct list *head = &shard->overlay.states[FLIGHT_PARKED];
+    const struct list *link = parked_at(shard, query->after);
+    uint64_t first = parse_number(query->after), skip = link == NULL ? first : 0, count = 0;
     found->seq = shard->image.seq;
-    LIST_EACH (&shard->overlay.states[FLIGHT_PARKED], link) {
-        const struct box *box = CONTAINER_OF(link, struct flight, link)->box;
-        struct span type = dictionary_name(&shard->image, box->type);
+    for (link = link == NULL ? head->next : link; link != head; link = link->next) {
+        const struct flight *flight = CONTAINER_OF(link, struct flight, link);
+        struct span type = dictionary_name(&shard->image, flight->box->type);
         if (query->address.type.size > 0 && !span_equal(type, query->address.type)) continue;
-        if (i++ < first) continue;
-        if (i > first + query->limit) {
+        if (skip > 0) {
+            skip--;
+            continue;
+        }
+        if (count++ == query->limit) {
             text_decimal(&found->next, first + query->limit);
+            buffer_byte(&found->next, '-');
+            text_decimal(&found->next, flight_name(flight));
             return;
         }
-        write_parked(shard, box, false);
+        write_parked(shard, flight->box, false);
     }
 }
 

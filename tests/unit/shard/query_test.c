@@ -271,6 +271,43 @@ Test(query, functions_status_egress)
     fixture_close(f);
 }
 
+static void skip_address(struct fixture *f, const char *id)
+{
+    struct shard_event event = {
+        .kind = EVENT_OPERATOR,
+        .operate = {.verb = VERB_SKIP, .address = fixture_address("t/a", id)}};
+    cr_assert_neq(fixture_ask(f, &event), 0);
+}
+
+/* As an operator does who reads a page and deals with what is on it. */
+Test(query, parked_rows_that_leave_hide_no_others)
+{
+    struct fixture *f = fixture_open();
+    char after[48] = "", id[16];
+    f->endpoints[0].attempts_max = 1;
+    fixture_configure(f);
+    for (int i = 0; i < 20; i++) {
+        snprintf(id, sizeof id, "%d", i);
+        fixture_send(f, "t/a", id, "x");
+        fixture_fail(f, f->calls[0], OUTCOME_BAD_ANSWER, "no");
+    }
+    int lines = 0;
+    do {
+        const struct fixture_answer *answer = ask(
+            f, (struct event_query){.kind = QUERY_PARKED, .after = span_text(after), .limit = 4});
+        int first = lines;
+        for (size_t i = 0; i < answer->body.size; i++) lines += answer->body.at[i] == '\n';
+        snprintf(after, sizeof after, "%s", answer->next);
+        for (int i = first; i < lines; i++) {
+            snprintf(id, sizeof id, "%d", i);
+            skip_address(f, id);
+        }
+    } while (after[0] != 0);
+    cr_expect_eq(lines, 20);
+    cr_expect_eq(fixture_metrics(f).parked_now, 0);
+    fixture_close(f);
+}
+
 /* Microseconds of the processor for /v1/functions, when so many types have an address each. */
 static double functions_cost(int count)
 {
