@@ -10,6 +10,7 @@ from urllib.parse import quote
 import gateway as gateways
 import processes
 import sample
+import turns
 import wire
 import work
 from growth import Point
@@ -68,9 +69,6 @@ ROWS = {
     "egress.pull": ("pulled and acknowledged, 1,000 at a time", "records", "record"),
 }
 
-# Rows with reads beside them.
-WATCHED = {"keys.import", "keys.fill", "keys.list", "keys.export", "keys.snapshot", "delayed.fire"}
-
 
 class Lab:
     """Where the dimensions are measured."""
@@ -78,6 +76,7 @@ class Lab:
     def __init__(self, programs, folder, quick, tell):
         self.programs, self.folder, self.quick, self.tell = programs, folder, quick, tell
         self.seconds = 0.5 if quick else 3
+        self.turns = turns.Turns(folder)
 
     def sizes(self, *sizes):
         """All of them, or only the first that take no time."""
@@ -86,7 +85,8 @@ class Lab:
     @contextlib.contextmanager
     def bench(self, **options):
         place = self.folder / "gateway"
-        bench = work.Bench(self.programs, place, self, **options)
+        bench = work.Bench(self.programs, place, self, env=self.turns.env, **options)
+        bench.turns = self.turns
         try:
             bench.start()
             yield bench
@@ -101,7 +101,9 @@ class Lab:
 def point(bench, size, units, task, **more):
     """The cost of a task for each of its units, which may be a function of its result."""
     count = units if callable(units) else lambda _: units
+    begin = time.monotonic()
     result, cost = bench.measured(count, task)
+    more["turn_us"] = max(bench.turns.between(begin, time.monotonic()), default=0)
     if isinstance(result, dict):
         more.update({name: value for name, value in result.items() if name.endswith("_us")})
     return Point(size, cost["cpu_us"], per_s=cost["per_s"], rss_mb=sample.rss_megabytes(bench.pid), **more)
@@ -163,14 +165,14 @@ def stream_lines(port, path):
 
 
 def watched(bench, size, units, task):
-    """The same beside reads at a fixed rate: the longest of them tells for how long the gateway stood still."""
+    """The same beside reads at a fixed rate: does the gateway stand still meanwhile?"""
     others = {"keys": 100, "address": "bench/counter/b%"}
     bench.programs.load(bench.gateway.port, verb="call", count=100, **others)
     beside = work.Beside(bench, verb="read", rate=RATE, connections=256, **others)
     found = point(bench, size, units, task)
     time.sleep(0.1)
     latencies = beside.end()
-    found.more.update({name: latencies[name] for name in ("p50_us", "p999_us", "max_us")})
+    found.more.update({name: latencies[name] for name in ("p50_us", "p99_us", "max_us")})
     return found
 
 
