@@ -22,7 +22,7 @@ enum {
     READ_LARGE = 65536,           /* bytes of an answer */
     LARGE_US = 10000000,          /* so long after one they are large */
     UNKNOWN_US = 100000,          /* so long after the last answer nobody knows */
-    CLOSINGS_MAX = 64, /* in a turn, requests counted; one connection takes what it takes */
+    CLOSINGS_MAX = 16, /* in a turn, requests counted; one connection takes what it takes */
 };
 
 void turn_open(struct server *server)
