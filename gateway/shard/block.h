@@ -11,8 +11,9 @@
 enum { BLOCK_FORMAT = 1 };
 
 void block_write_globals(struct buffer *out, const struct image *image);
-/* Nothing for an empty slot. */
+/* A slot: its cells, then the rest; nothing for an empty one. */
 void block_write_slot(struct buffer *out, const struct slot *slot);
+void block_write_rest(struct buffer *out, const struct slot *slot);
 
 void block_write_cell(struct buffer *out, const struct cell *cell);
 void block_write_box(struct buffer *out, const struct box *box);

@@ -84,6 +84,12 @@ void block_write_entry(struct buffer *out, const struct entry *entry)
     buffer_string(out, span_of(entry->answer, entry->answer_size));
 }
 
+static bool slot_is_empty(const struct slot *slot)
+{
+    return slot->cells.count + slot->boxes.count == 0 && list_empty(&slot->timers) &&
+           list_empty(&slot->entries) && list_empty(&slot->calls);
+}
+
 static uint64_t list_count(const struct list *head)
 {
     uint64_t count = 0;
@@ -93,13 +99,19 @@ static uint64_t list_count(const struct list *head)
 
 void block_write_slot(struct buffer *out, const struct slot *slot)
 {
-    uint64_t timers = list_count(&slot->timers),
-             entries = list_count(&slot->entries) + list_count(&slot->calls);
-    if (slot->cells.count + slot->boxes.count + timers + entries == 0) return;
+    if (slot_is_empty(slot)) return;
     buffer_varint(out, slot->cells.count);
     for (struct table_node *node = table_next(&slot->cells, NULL); node != NULL;
          node = table_next(&slot->cells, node))
         block_write_cell(out, CONTAINER_OF(node, struct cell, node));
+    block_write_rest(out, slot);
+}
+
+void block_write_rest(struct buffer *out, const struct slot *slot)
+{
+    uint64_t timers = list_count(&slot->timers),
+             entries = list_count(&slot->entries) + list_count(&slot->calls);
+    if (slot_is_empty(slot)) return;
     buffer_varint(out, slot->boxes.count);
     for (struct table_node *node = table_next(&slot->boxes, NULL); node != NULL;
          node = table_next(&slot->boxes, node))

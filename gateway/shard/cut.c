@@ -1,7 +1,7 @@
 /*
  * Snapshots without a pause: a cut fixes one seq; slots are then read out one by one while the
- * shard goes on. A slot that is about to change before its turn is written into memory first (its
- * pre-image).
+ * shard goes on. A slot that is about to change before its turn is saved first (its pre-image): its
+ * cells, which are most of it, by reference.
  */
 #include "shard/cut.h"
 
@@ -12,6 +12,26 @@
 
 #include <stdlib.h>
 
+static size_t saved_size(uint32_t cell_count, size_t rest_size)
+{
+    return sizeof(struct saved) + cell_count * sizeof(struct cell *) + rest_size;
+}
+
+static uint8_t *saved_rest(struct saved *saved)
+{
+    return (uint8_t *)&saved->cells[saved->cell_count];
+}
+
+static void save_cells(struct saved *saved, const struct slot *slot)
+{
+    for (struct table_node *node = table_next(&slot->cells, NULL); node != NULL;
+         node = table_next(&slot->cells, node)) {
+        struct cell *cell = CONTAINER_OF(node, struct cell, node);
+        cell_ref(cell);
+        saved->cells[saved->cell_count++] = cell;
+    }
+}
+
 static void save_slot(void *context, uint32_t number)
 {
     struct shard *shard = context;
@@ -19,18 +39,19 @@ static void save_slot(void *context, uint32_t number)
     struct slot *slot = &shard->image.slots[number];
     slot->cut_pending = false;
     buffer_clear(&cut->saving);
-    block_write_slot(&cut->saving, slot);
-    size_t size = cut->saving.size;
-    struct saved *saved =
-        cut->saving.failed ? NULL : memory_alloc_apart(&shard->image.memory, sizeof *saved + size);
+    block_write_rest(&cut->saving, slot);
+    size_t rest_size = cut->saving.size;
+    struct saved *saved = NULL;
+    if (!cut->saving.failed)
+        saved = memory_alloc_apart(&shard->image.memory, saved_size(slot->cells.count, rest_size));
     if (saved == NULL) {
         cut->failed = true;
         return;
     }
+    *saved = (struct saved){.slot = number, .rest_size = rest_size};
     list_init(&saved->link);
-    saved->slot = number;
-    saved->size = size;
-    if (size > 0) memcpy(saved->bytes, cut->saving.at, size);
+    save_cells(saved, slot);
+    if (rest_size > 0) memcpy(saved_rest(saved), cut->saving.at, rest_size);
     list_append(&cut->saved, &saved->link);
 }
 
@@ -57,17 +78,36 @@ int shard_cut_begin(struct shard *shard, uint64_t since_seq)
 
 static void free_saved(struct shard *shard, struct saved *saved)
 {
-    if (saved == NULL) return;
+    struct image *image = &shard->image;
     list_remove(&saved->link);
-    memory_free_apart(&shard->image.memory, saved, sizeof *saved + saved->size);
+    for (uint32_t i = 0; i < saved->cell_count; i++) cell_unref(image, saved->cells[i]);
+    memory_free_apart(&image->memory, saved, saved_size(saved->cell_count, saved->rest_size));
 }
 
-static bool next_saved(struct cut *cut, struct cut_block *block)
+/* The same as block_write_slot wrote then. */
+static void write_saved(struct buffer *out, struct saved *saved)
 {
+    if (saved->rest_size == 0) return; /* it was empty */
+    buffer_varint(out, saved->cell_count);
+    for (uint32_t i = 0; i < saved->cell_count; i++) block_write_cell(out, saved->cells[i]);
+    buffer_append(out, span_of(saved_rest(saved), saved->rest_size));
+}
+
+static void show(struct cut *cut, uint32_t number, struct cut_block *block)
+{
+    if (cut->block.failed) cut->failed = true;
+    *block = (struct cut_block){.block = number, .bytes = buffer_span(&cut->block)};
+}
+
+static bool next_saved(struct shard *shard, struct cut_block *block)
+{
+    struct cut *cut = shard->cut;
     if (list_empty(&cut->saved)) return false;
-    cut->shown = LIST_FIRST(&cut->saved, struct saved, link);
-    *block = (struct cut_block){.block = cut->shown->slot,
-                                .bytes = span_of(cut->shown->bytes, cut->shown->size)};
+    struct saved *saved = LIST_FIRST(&cut->saved, struct saved, link);
+    buffer_clear(&cut->block);
+    write_saved(&cut->block, saved);
+    show(cut, saved->slot, block);
+    free_saved(shard, saved);
     return true;
 }
 
@@ -83,8 +123,7 @@ static bool next_slot(struct shard *shard, struct cut_block *block)
         if (block->keep) return true;
         buffer_clear(&cut->block);
         block_write_slot(&cut->block, slot);
-        if (cut->block.failed) cut->failed = true;
-        block->bytes = buffer_span(&cut->block);
+        show(cut, number, block);
         return true;
     }
     return false;
@@ -93,8 +132,6 @@ static bool next_slot(struct shard *shard, struct cut_block *block)
 bool shard_cut_next(struct shard *shard, struct cut_block *block)
 {
     struct cut *cut = shard->cut;
-    free_saved(shard, cut->shown);
-    cut->shown = NULL;
     if (cut->failed) return false;
     if (!cut->globals_given) {
         cut->globals_given = true;
@@ -102,7 +139,7 @@ bool shard_cut_next(struct shard *shard, struct cut_block *block)
             (struct cut_block){.block = SHARD_BLOCK_GLOBALS, .bytes = buffer_span(&cut->globals)};
         return true;
     }
-    return next_saved(cut, block) || next_slot(shard, block);
+    return next_saved(shard, block) || next_slot(shard, block);
 }
 
 bool shard_cut_failed(const struct shard *shard)
@@ -119,7 +156,6 @@ void shard_cut_end(struct shard *shard)
 {
     struct cut *cut = shard->cut;
     if (cut == NULL) return;
-    cut->shown = NULL;
     while (!list_empty(&cut->saved)) free_saved(shard, LIST_FIRST(&cut->saved, struct saved, link));
     for (uint32_t i = 0; i < SLOTS; i++) shard->image.slots[i].cut_pending = false;
     shard->image.save_slot = NULL;

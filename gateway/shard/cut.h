@@ -7,12 +7,16 @@
 #include "base/list.h"
 #include "shard/limits.h"
 
-/* Counts against the budget: when all slots change at once there is a second image. */
+struct cell;
+
+/* A slot as it was: its cells, which nobody changes, by reference, and the bytes of the rest. Both
+ * count against the budget: a cell that is replaced meanwhile stays until it is written. */
 struct saved {
     struct list link;
     uint32_t slot;
-    size_t size;
-    uint8_t bytes[];
+    uint32_t cell_count;
+    size_t rest_size;
+    struct cell *cells[]; /* then the rest's bytes */
 };
 
 struct cut {
@@ -23,8 +27,7 @@ struct cut {
     uint32_t next_slot;
     struct buffer globals;
     struct list saved;
-    struct saved *shown; /* the block that the caller is looking at */
-    struct buffer block;
+    struct buffer block; /* that the caller is looking at */
     struct buffer saving;
 };
 

@@ -160,6 +160,84 @@ Test(cut, an_abandoned_cut_leaves_nothing)
     fixture_close(f); /* closes the shard with a cut under way */
 }
 
+/* ---- A slot that changes is saved first ---- */
+
+enum { LARGE = 100000 };
+
+static void write_large(struct fixture *f, const char *id, char byte)
+{
+    static uint8_t value[LARGE];
+    memset(value, byte, sizeof value);
+    struct shard_event write = {.kind = EVENT_STATE,
+                                .state = {.address = fixture_address("t/a", id),
+                                          .name = TEXT("s"),
+                                          .type_name = TEXT("t/v"),
+                                          .value = span_of(value, sizeof value)}};
+    fixture_ask(f, &write);
+}
+
+/* Another id of the slot. */
+static const char *neighbour_of(const char *id)
+{
+    static char other[16];
+    for (int i = 0;; i++) {
+        snprintf(other, sizeof other, "n%d", i);
+        if (slot_of(span_text(other)) == slot_of(span_text(id))) return other;
+    }
+}
+
+static unsigned times_in(struct span bytes, char byte)
+{
+    unsigned count = 0;
+    for (size_t i = 0; i < bytes.size; i++) count += bytes.at[i] == (uint8_t)byte;
+    return count;
+}
+
+static struct cut_block next_of_slot(struct fixture *f, const char *id)
+{
+    struct cut_block block;
+    do cr_assert(shard_cut_next(f->shard, &block));
+    while (block.block != slot_of(span_text(id)));
+    return block;
+}
+
+Test(cut, cells_are_saved_by_reference)
+{
+    struct fixture *f = fixture_open();
+    struct state_spec specs[] = {spec("s")};
+    fixture_register(f, "t/a", "0", specs, 1);
+    const char *neighbour = neighbour_of("1");
+    write_large(f, "1", '#');
+    write_large(f, neighbour, '~');
+    cr_assert_eq(shard_cut_begin(f->shard, 0), 0);
+    uint64_t before = fixture_metrics(f).memory_bytes;
+    fixture_send(f, "t/a", "1", "mail");
+    cr_expect_lt(fixture_metrics(f).memory_bytes - before, 10000, "neither of them is copied");
+    RESULT(CALL("t/a", "1"), WRITES(set("s", "small")));
+    struct cut_block block = next_of_slot(f, "1");
+    cr_expect_geq(times_in(block.bytes, '#'), LARGE, "as it was");
+    cr_expect_geq(times_in(block.bytes, '~'), LARGE);
+    cr_expect_lt(fixture_metrics(f).memory_bytes + LARGE, before + 10000, "it is let go of");
+    shard_cut_end(f->shard);
+    fixture_close(f);
+}
+
+Test(cut, an_abandoned_cut_lets_go_of_what_was_saved)
+{
+    struct fixture *f = fixture_open();
+    struct state_spec specs[] = {spec("s")};
+    fixture_register(f, "t/a", "0", specs, 1);
+    write_large(f, "1", '#');
+    uint64_t before = fixture_metrics(f).memory_bytes;
+    cr_assert_eq(shard_cut_begin(f->shard, 0), 0);
+    fixture_send(f, "t/a", "1", "mail");
+    RESULT(CALL("t/a", "1"), WRITES(set("s", "small")));
+    cr_expect_gt(fixture_metrics(f).memory_bytes + 10000, before);
+    shard_cut_end(f->shard);
+    cr_expect_lt(fixture_metrics(f).memory_bytes + LARGE, before + 10000);
+    fixture_close(f);
+}
+
 /* ---- What does not fit is refused, never folded ---- */
 
 static int replay_bytes(struct shard *shard, struct span bytes, uint32_t count)
