@@ -1,10 +1,11 @@
 /*
  * The whole caller of functions against a peer that sends any bytes: over a Unix socket, HTTP/1.1
- * or (by the first byte) HTTP/2. Each of the calls is owed exactly one outcome, whatever comes.
+ * or (by the first byte) HTTP/2, with all calls but the first in one request or not. Each of the
+ * calls is owed exactly one outcome, whatever comes.
  */
 #include "fuzz.h"
 
-#include "invoke/invoke.h"
+#include "invoke/room.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -57,7 +58,25 @@ static bool all_told(const struct run *run)
     return true;
 }
 
-static void begin(struct run *run, bool h2, unsigned count)
+static void call(struct run *run, unsigned flight)
+{
+    run->calls[flight] = (struct shard_invocation){
+        .flight = flight,
+        .attempt = 1,
+        .invocation_id = SPAN_LITERAL("1.2"),
+        .request = {{SPAN_LITERAL("t/f"), SPAN_LITERAL("a")}, NULL, 0, &run->message, 1}};
+    invoke_call(run->invoke, &run->calls[flight]);
+}
+
+/* As if an answer had offered that: what is called now shares a request. */
+static void offer(struct run *run)
+{
+    FUZZ_CHECK(loop_turn(&run->loop, 0) == 0);
+    struct list *origins = &run->invoke->endpoints[0]->origins;
+    LIST_FIRST(origins, struct origin, link)->offer.max = CALLS_MAX;
+}
+
+static void begin(struct run *run, bool h2, unsigned count, bool offered)
 {
     static const uint8_t argument[] = "\x0a\x03n/t\x10\x01\x1a\x02hi";
     struct invoke_endpoint endpoint = {.pattern = SPAN_LITERAL("t/*"),
@@ -76,12 +95,8 @@ static void begin(struct run *run, bool h2, unsigned count)
     FUZZ_CHECK(invoke_configure(run->invoke, &endpoint, 1, &errmsg) == 0);
     loop_touch(&run->loop);
     for (unsigned i = 0; i < count; i++) {
-        run->calls[i] = (struct shard_invocation){
-            .flight = i,
-            .attempt = 1,
-            .invocation_id = SPAN_LITERAL("1.2"),
-            .request = {{SPAN_LITERAL("t/f"), SPAN_LITERAL("a")}, NULL, 0, &run->message, 1}};
-        invoke_call(run->invoke, &run->calls[i]);
+        call(run, i);
+        if (i == 0 && offered) offer(run);
     }
 }
 
@@ -112,7 +127,7 @@ void fuzz_one(struct span input)
     unsigned how = fuzz_byte(&input);
     size_t piece = how & 128 ? 65536 : 1 + fuzz_byte(&input);
     listen_once();
-    begin(&run, how & 1, 1 + (how >> 1 & 3));
+    begin(&run, how & 1, 1 + (how >> 1 & 3), (how & 64) != 0);
     for (int i = 0; i < TURNS_MAX && !all_told(&run); i++) {
         FUZZ_CHECK(loop_turn(&run.loop, 0) == 0);
         if (i > TURNS_MAX / 2) piece = 65536;
