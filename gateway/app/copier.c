@@ -4,9 +4,9 @@
 #include "os/clock.h"
 
 enum {
-    QUOTA_BYTES = 256 << 10, /* of blocks read per turn */
-    QUOTA_SLOTS = 512,       /* empty and kept slots cost too */
-    BACKLOG_MAX = 8 << 20,   /* given to the writer and not yet on disk */
+    READ_US = 100,         /* blocks are read for so long in a turn; one takes what it takes */
+    REST_SHARE = 4,        /* then the engine has so many times as long for all else */
+    BACKLOG_MAX = 8 << 20, /* given to the writer and not yet on disk */
     POLL_US = 5000,
 };
 
@@ -47,23 +47,34 @@ static int give(struct copier *copier, const struct cut_block *block)
 }
 
 /* ERROR_MEMORY. */
-static int read_blocks(struct copier *copier)
+static int read_block(struct copier *copier)
 {
     struct shard *shard = copier->engine->shard;
-    size_t bytes = 0;
-    for (int i = 0; i < QUOTA_SLOTS && bytes < QUOTA_BYTES; i++) {
-        if (snapshot_backlog(copier->snapshots) > BACKLOG_MAX) return 0;
-        struct cut_block block;
-        if (!shard_cut_next(shard, &block)) {
-            if (shard_cut_failed(shard)) return ERROR_MEMORY;
-            ask_for_commit(copier);
-            return 0;
-        }
-        bytes += block.bytes.size;
-        int error = give(copier, &block);
-        if (error != 0) return error;
-    }
+    struct cut_block block;
+    if (shard_cut_next(shard, &block)) return give(copier, &block);
+    if (shard_cut_failed(shard)) return ERROR_MEMORY;
+    ask_for_commit(copier);
     return 0;
+}
+
+static bool is_writer_behind(const struct copier *copier)
+{
+    return snapshot_backlog(copier->snapshots) > BACKLOG_MAX;
+}
+
+/* ERROR_MEMORY. */
+static int read_blocks(struct copier *copier)
+{
+    int64_t began_us = clock_mono_us(), now_us = began_us;
+    int error = 0;
+    if (now_us < copier->rests_until_us) return 0;
+    while (error == 0 && copier->phase == COPIER_READING && now_us - began_us < READ_US &&
+           !is_writer_behind(copier)) {
+        error = read_block(copier);
+        now_us = clock_mono_us();
+    }
+    copier->rests_until_us = now_us + REST_SHARE * (now_us - began_us);
+    return error;
 }
 
 /* A failure of the writer shows in any phase. */
@@ -94,5 +105,7 @@ enum copier_result copier_turn(struct copier *copier, struct snapshot_info *info
 
 int64_t copier_delay_us(const struct copier *copier)
 {
-    return copier->phase == COPIER_READING ? POLL_US / 10 : POLL_US;
+    if (copier->phase != COPIER_READING || is_writer_behind(copier)) return POLL_US;
+    int64_t rest_us = copier->rests_until_us - clock_mono_us();
+    return rest_us < 0 ? 0 : rest_us < POLL_US ? rest_us : POLL_US;
 }

@@ -1,6 +1,6 @@
 /*
- * Takes a cut that has begun from the shard to a store of snapshots: a quota of blocks per loop
- * turn, published when the journal has everything that the cut rests on.
+ * Takes a cut that has begun from the shard to a store of snapshots, little by little and with a
+ * fifth of the engine's time; published when the journal has everything that the cut rests on.
  */
 #ifndef HOLDFAST_APP_COPIER_H
 #define HOLDFAST_APP_COPIER_H
@@ -16,6 +16,7 @@ struct copier {
     struct snapshots *snapshots;
     enum copier_phase phase;
     uint64_t cut_seq;
+    int64_t rests_until_us; /* blocks are not read before */
 };
 
 enum copier_result { COPIER_GOES_ON, COPIER_PUBLISHED, COPIER_FAILED };
