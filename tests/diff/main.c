@@ -4,8 +4,10 @@
  *   what both accept must mean the same;
  *   what we write, protobuf-c must read back as the same and write as the same bytes;
  *   a message field in two parts must mean what it means in one.
+ * Bundles and outcomes have checks of their own: bundle.h.
  * usage: diff_wire [seed [messages]]
  */
+#include "bundle.h"
 #include "compare.h"
 #include "generate.h"
 
@@ -264,6 +266,9 @@ int main(int argc, char **argv)
         printf("FAIL %10" PRIu64 "  messages of %" PRIu64 "\n", run.failed, count);
         failed = rows; /* no row is above doubt then */
     }
+    int bundle_rows, bundle_failed = bundle_table(seed, count, &bundle_rows);
+    rows += bundle_rows;
+    failed += bundle_failed;
     printf("%d passed, %d failed\n", rows - failed, failed);
     function_names_close(&names);
     function_response_close(&response);
