@@ -95,6 +95,15 @@ static void published(struct snapshotter *snapshotter, const struct snapshot_inf
     tell(snapshotter, 0, "");
 }
 
+/* As much as the last snapshot, if that is more than the setting: each one writes all that has
+ * changed since, which soon is everything, so the work of snapshots would grow with the state for
+ * every message. A start reads twice as much at most as the snapshot alone. */
+static uint64_t enough_journal(const struct snapshotter *snapshotter)
+{
+    uint64_t least = snapshotter->options.journal_bytes, last = snapshotter->newest.block_bytes;
+    return last > least ? last : least;
+}
+
 static bool is_due(struct snapshotter *snapshotter)
 {
     struct engine *engine = engine_of(snapshotter);
@@ -111,7 +120,7 @@ static bool is_due(struct snapshotter *snapshotter)
     if (options->journal_bytes == 0 || now_us - snapshotter->last_us < LOOK_US / 10) return false;
     struct journal_metrics metrics;
     journal_metrics(engine->journal, &metrics);
-    return metrics.bytes_since_trim >= options->journal_bytes;
+    return metrics.bytes_since_trim >= enough_journal(snapshotter);
 }
 
 static void wake_by(struct snapshotter *snapshotter, int64_t at_us)

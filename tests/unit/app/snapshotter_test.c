@@ -163,6 +163,25 @@ static bool first_segment_is_there(void)
     return file_exists(path);
 }
 
+Test(snapshotter, by_as_many_bytes_as_the_last_one_has)
+{
+    struct asked asked;
+    world.snapshot_bytes = 1 << 30;
+    world.snapshot_every_ms = far_ms;
+    world_open();
+    world_configure(0, false);
+    fill_journal(400 << 10);
+    ask_for_snapshot(&asked);
+    UNTIL(asked.told > 0);
+    cr_assert_gt(asked.info.block_bytes, 150 << 10);
+    snapshotter()->options.journal_bytes = 10 << 10;
+    fill_journal(50 << 10);
+    turn_for_ms(2300);
+    cr_assert_eq(snapshotter()->published, 1);
+    fill_journal(asked.info.block_bytes);
+    UNTIL(snapshotter()->published == 2);
+}
+
 Test(snapshotter, segments_behind_it_go)
 {
     world_open();
