@@ -59,6 +59,14 @@ static void call_alone(struct call *rider)
     invoke_soon(rider->invoke);
 }
 
+/* Outcomes to its last byte, whomever it leaves out. */
+static bool is_understood(const struct call *carrier)
+{
+    const struct answer *answer = &carrier->answer;
+    return answer_is_result(answer) && !carrier->bundle->broken && !carrier->bundle->failed &&
+           carrier->body_error == 0 && answer->body.bytes.size == 0;
+}
+
 /* What is not understood is not the riders' doing. */
 static void refuse(struct call *carrier)
 {
@@ -147,7 +155,7 @@ static bool tell_rest(struct call *carrier)
     struct bundle *bundle = carrier->bundle;
     if (bundle->left == 0) return true;
     bool everybodys = is_everybodys(carrier);
-    if (!everybodys) refuse(carrier);
+    if (!everybodys && !is_understood(carrier)) refuse(carrier);
     for (uint32_t i = 0; i < bundle->count && !share_spent(carrier->invoke); i++) {
         struct call *rider = take_out(bundle, i);
         if (rider == NULL) continue;

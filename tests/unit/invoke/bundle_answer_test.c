@@ -175,6 +175,7 @@ STORY(bundle_answer, the_failure_of_one_is_nobody_elses)
     /* Those with an outcome were not called again. */
     static const int alone[RIDERS] = {0, 0, 0, 0, 1, 1, 0, 0};
     for (int i = 0; i < RIDERS; i++) expect_rode(first + i, first + i + 1, alone[i]);
+    expect_bundles_again();
 }
 
 static void failures_of_every_status(struct visit *visit)
@@ -259,6 +260,7 @@ STORY(bundle_answer, all_may_be_left_out)
     all_told();
     expect_results(0, f.called);
     expect_rode(first, f.called, 1);
+    expect_bundles_again();
 }
 
 /* -- Answers to all of them -- */
