@@ -1,9 +1,16 @@
 /*
  * What is remembered of keyed messages and of calls, and for how long: with a key, the window; a
- * call without one until its reply has been delivered, since nobody else can ask for it; and less
- * when there is too much of it.
+ * call without one until its reply has been delivered, since nobody else can ask for it, and a
+ * moment longer when somebody has asked with its token, who may ask again; and less when there is
+ * too much of it.
  */
 #include "shard/decide.h"
+
+/* When the reply has been delivered. */
+static int64_t kept_until_ms(const struct entry *entry)
+{
+    return entry->delivered_ms + (entry->asked ? DELIVERED_KEEP_MS : 0);
+}
 
 static bool is_over(const struct shard *shard, const struct entry *entry, size_t bytes, bool *early)
 {
@@ -13,21 +20,18 @@ static bool is_over(const struct shard *shard, const struct entry *entry, size_t
     int64_t window_ms = entry->key_size > 0 ? config->dedup_window_ms : config->reply_keep_ms;
     if (shard->overlay.now_ms - entry->created_ms >= window_ms) return true;
     if (entry->key_size == 0 && entry->delivered_ms > 0 &&
-        shard->overlay.now_ms - entry->delivered_ms >= DELIVERED_KEEP_MS)
+        shard->overlay.now_ms >= kept_until_ms(entry))
         return true;
     *early = config->dedup_bytes_max > 0 && bytes > config->dedup_bytes_max;
     return *early;
 }
 
-/* Neither its window nor the time after a delivery can have passed, and there is no need for room.
- */
+/* Its window cannot have passed, and there is no need for room. */
 static bool is_young(const struct shard *shard, const struct entry *entry, size_t bytes)
 {
     const struct shard_config *config = &shard->overlay.config;
     int64_t age_ms = shard->overlay.now_ms - entry->created_ms;
-    int64_t window_ms = entry->key_size > 0 ? config->dedup_window_ms : config->reply_keep_ms;
-    int64_t least_ms =
-        entry->key_size > 0 || window_ms < DELIVERED_KEEP_MS ? window_ms : DELIVERED_KEEP_MS;
+    int64_t least_ms = entry->key_size > 0 ? config->dedup_window_ms : 0;
     bool crowded = config->dedup_bytes_max > 0 && bytes > config->dedup_bytes_max;
     return age_ms < least_ms && !crowded;
 }
@@ -91,7 +95,7 @@ static int64_t list_due_at(const struct shard *shard, const struct list *list)
         if (skip++ == EVICT_SKIP_MAX) break;
         if (entry->gated > 0 || !list_empty(&entry->waiters)) continue;
         if (entry->key_size > 0) return entry->created_ms + config->dedup_window_ms;
-        if (entry->delivered_ms > 0) return entry->delivered_ms + DELIVERED_KEEP_MS;
+        if (entry->delivered_ms > 0) return kept_until_ms(entry);
         return entry->created_ms + config->reply_keep_ms;
     }
     return INT64_MAX;

@@ -49,7 +49,7 @@ static struct wait *wait_for(struct shard *shard, waiter_t waiter, const struct 
     return wait;
 }
 
-static void join_reply(struct shard *shard, waiter_t waiter, struct entry *entry,
+static void join_reply(struct shard *shard, waiter_t waiter, struct entry *entry, bool asks,
                        struct shard_update *update)
 {
     struct wait *wait = wait_for(shard, waiter, entry);
@@ -57,6 +57,7 @@ static void join_reply(struct shard *shard, waiter_t waiter, struct entry *entry
         answer_text(update, waiter, ANSWER_FULL, "out of memory");
         return;
     }
+    wait->asks = asks;
     if (entry->has_answer)
         set_reply(shard, wait, entry, update);
     else
@@ -81,7 +82,7 @@ static void repeat(struct shard *shard, const struct shard_event *event, struct 
         return;
     }
     if (is_call) {
-        join_reply(shard, event->waiter, entry, update);
+        join_reply(shard, event->waiter, entry, false, update);
         return;
     }
     struct wait *wait = wait_for(shard, event->waiter, entry);
@@ -241,13 +242,14 @@ void decide_attach(struct shard *shard, const struct shard_event *event,
                    struct shard_update *update)
 {
     struct entry *entry = find_call(shard, event);
+    if (entry != NULL) entry->asked = true;
     if (entry == NULL) {
         answer_text(update, event->waiter, ANSWER_NOT_FOUND,
                     "no such reply: unknown, or kept no longer");
     } else if (!entry->has_answer) {
         answer_pending(shard, event->waiter, entry, update);
     } else {
-        join_reply(shard, event->waiter, entry, update);
+        join_reply(shard, event->waiter, entry, true, update);
     }
 }
 

@@ -161,6 +161,7 @@ struct entry {
     uint16_t key_size;
     uint16_t token_size;
     bool has_answer;
+    bool asked; /* overlay: with its token, which is not known to the gateway alone any more */
     _Alignas(struct entry_key) uint8_t bytes[]; /* entry_key if any; id, key, token (packed) */
 };
 

@@ -40,7 +40,7 @@ enum {
 #define RETRY_FIRST_MS 10
 #define RETRY_MOST_MS 10000
 #define RETRY_AFTER_MOST_MS 600000 /* of a Retry-After that is honoured */
-#define DELIVERED_KEEP_MS 1000     /* a reply may miss a caller that leaves in the same moment */
+#define DELIVERED_KEEP_MS 1000     /* a reply may miss who has asked for it with its token */
 #define SWEEP_EVERY_MS 1000
 #define SWEEP_MORE_MS 10     /* a sweep has left something to do */
 #define BLOCKED_RETRY_MS 500 /* where no room comes; doubled each time, so often at most: */

@@ -126,6 +126,7 @@ struct wait {
     struct shard_loan *loan; /* of the body, which is then not in `bytes` */
     bool gated;              /* in overlay.gates */
     struct entry *entry;     /* whose answer it is; stays while it is gated */
+    bool asks;               /* with the token of a call */
     /* WAIT_LANE */
     uint64_t after;
     uint32_t max;

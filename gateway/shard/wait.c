@@ -143,10 +143,17 @@ static void answer_wait(struct shard *shard, const struct wait *wait, struct sha
         answer_now(update, &answer);
 }
 
+/* A caller whose time is over asks whether its call is accepted. What it hears first is the answer,
+   and if that is "no reply yet" the reply that comes a moment later finds nobody. */
+static bool is_delivered(const struct wait *wait)
+{
+    return wait->asks || !wait->entry->asked;
+}
+
 static void release(struct shard *shard, struct wait *wait, struct shard_update *update)
 {
     if (wait->waiter != 0) answer_wait(shard, wait, update);
-    if (wait->waiter != 0 && wait->kind == ANSWER_REPLY)
+    if (wait->waiter != 0 && wait->kind == ANSWER_REPLY && is_delivered(wait))
         wait->entry->delivered_ms = shard->overlay.now_ms;
     wait_free(shard, wait);
 }
