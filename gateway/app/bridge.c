@@ -68,6 +68,7 @@ static size_t event_spans(struct shard_event *event, struct span *spans[SPANS_MA
         return count;
     case EVENT_DETACH: return 0;
     case EVENT_CONFIG: /* these stay in the engine's thread */
+    case EVENT_SOURCE:
     case EVENT_RESPONSE:
     case EVENT_DURABLE:
     case EVENT_SIGNAL:

@@ -42,6 +42,7 @@ static uint32_t route(const struct switchboard *board, const struct shard_event 
     case EVENT_MESSAGE: return owner_of(board, event->message.target.id);
     case EVENT_ATTACH: return owner_of_call(board, event);
     case EVENT_CANCEL: return owner_of(board, event->cancel.id);
+    case EVENT_SOURCE: return owner_of(board, event->source.source);
     case EVENT_QUERY: return owner_of(board, event->query.address.id);
     case EVENT_OPERATOR: return owner_of(board, event->operate.address.id);
     case EVENT_STATE: return owner_of(board, event->state.address.id);

@@ -8,7 +8,8 @@
 
 #include "shard/image.h"
 
-enum { BLOCK_FORMAT = 1 };
+/* Without sources the first is written, which older programs read. */
+enum { BLOCK_FORMAT = 2, BLOCK_FORMAT_NO_SOURCES = 1 };
 
 void block_write_globals(struct buffer *out, const struct image *image);
 /* A slot: its cells, then the rest; nothing for an empty one. */

@@ -302,10 +302,28 @@ static int read_names(struct image *image, struct reader *in)
     return 0;
 }
 
+/* What is read here was durable. */
+static int read_sources(struct image *image, struct reader *in)
+{
+    uint64_t count = reader_varint_max(in, NAMES_MAX);
+    for (uint64_t i = 0; i < count; i++) {
+        uint32_t name = read_number(in);
+        struct span position = reader_string(in);
+        bool sound = !in->failed && position.size > 0 && position.size <= SOURCE_POSITION_MAX &&
+                     check_name(image, name) == 0 && source_find(image, name) == NULL;
+        if (!sound) return ERROR_DAMAGED;
+        int error = memory_reserve(&image->memory, memory_cost(sizeof(struct source)));
+        if (error != 0) return error;
+        source_set(image, name, position, image->seq);
+    }
+    return 0;
+}
+
 int block_read_globals(struct image *image, struct span bytes)
 {
     struct reader in = reader_of(bytes);
-    if (reader_varint(&in) > BLOCK_FORMAT) return ERROR_NEWER_FORMAT;
+    uint64_t format = reader_varint(&in);
+    if (format > BLOCK_FORMAT) return ERROR_NEWER_FORMAT;
     image->lineage = reader_u64(&in);
     image->epoch = read_number(&in);
     image->seq = reader_varint(&in);
@@ -317,6 +335,7 @@ int block_read_globals(struct image *image, struct span bytes)
     uint64_t lanes = reader_varint(&in);
     for (uint64_t i = 0; i < lanes && error == 0; i++) error = read_lane(image, &in);
     if (error == 0) error = read_channels(image, &in);
+    if (error == 0 && format > BLOCK_FORMAT_NO_SOURCES) error = read_sources(image, &in);
     memory_unreserve(&image->memory);
     if (error != 0) return error;
     return reader_done(&in) ? 0 : ERROR_DAMAGED;

@@ -173,9 +173,20 @@ static void write_channels(struct buffer *out, const struct image *image)
     }
 }
 
+static void write_sources(struct buffer *out, const struct image *image)
+{
+    buffer_varint(out, list_count(&image->sources));
+    LIST_EACH (&image->sources, link) {
+        const struct source *source = CONTAINER_OF(link, struct source, link);
+        buffer_varint(out, source->name);
+        buffer_string(out, source_position(source));
+    }
+}
+
 void block_write_globals(struct buffer *out, const struct image *image)
 {
-    buffer_varint(out, BLOCK_FORMAT);
+    bool has_sources = !list_empty(&image->sources);
+    buffer_varint(out, has_sources ? BLOCK_FORMAT : BLOCK_FORMAT_NO_SOURCES);
     buffer_u64(out, image->lineage);
     buffer_varint(out, image->epoch);
     buffer_varint(out, image->seq);
@@ -190,4 +201,5 @@ void block_write_globals(struct buffer *out, const struct image *image)
         write_lane(out, CONTAINER_OF(link, struct lane, link));
     }
     write_channels(out, image);
+    if (has_sources) write_sources(out, image);
 }

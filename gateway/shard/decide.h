@@ -24,6 +24,8 @@ void decide_attach(struct shard *shard, const struct shard_event *event,
                    struct shard_update *update);
 void decide_cancel(struct shard *shard, const struct shard_event *event,
                    struct shard_update *update);
+void decide_source(struct shard *shard, const struct shard_event *event,
+                   struct shard_update *update);
 void decide_state(struct shard *shard, const struct shard_event *event,
                   struct shard_update *update);
 /* The state write that may be taken now. False: there was no memory. */

@@ -68,6 +68,7 @@ enum shard_event_kind {
     EVENT_ATTACH,   /* the reply to a call made earlier, or whether it is accepted */
     EVENT_DETACH,   /* the waiter is gone: forget it, answer nothing */
     EVENT_CANCEL,   /* a delayed message */
+    EVENT_SOURCE,   /* the next messages of a source, or the question how far it is */
     EVENT_RESPONSE, /* the outcome of a dispatched invocation: exactly one for each */
     EVENT_DURABLE,  /* the journal has everything up to seq */
     EVENT_TICK,     /* the time named by wake_at has come */
@@ -89,6 +90,21 @@ struct event_message {
     struct span cancel_token; /* with a delay; may be empty */
     struct span traceparent;  /* may be empty */
     int64_t delay_ms;         /* -1: deliver now */
+};
+
+struct source_message {
+    struct address target;
+    struct span argument;    /* raw TypedValue */
+    struct span traceparent; /* may be empty */
+};
+
+/* Positions are the source's own words, at most 64 bytes, and are compared only. */
+struct event_source {
+    struct span source;   /* its name, at most 256 bytes; the shard that owns its slot takes it */
+    struct span previous; /* the position before, as it was answered; empty: there is none */
+    struct span position; /* behind the messages; empty: no messages, only the question */
+    const struct source_message *messages; /* all or none are taken */
+    size_t message_count;
 };
 
 enum outcome {
@@ -194,6 +210,7 @@ struct shard_event {
         struct {
             struct span id, token;
         } cancel;
+        struct event_source source;
         struct event_response response;
         uint64_t durable_seq;
         struct event_query query;
@@ -212,17 +229,20 @@ enum answer_kind {
     ANSWER_DUPLICATE, /* the same key and body before; message_id of the first */
     ANSWER_REPLY,     /* body = raw TypedValue; message_id */
     ANSWER_PENDING, /* ATTACH: accepted (durably), no reply yet; message_id. It is not waited for */
-    ANSWER_DONE,  /* the verb, write, cancel or ack is durable; number = how many it touched, or the
-                     version */
-    ANSWER_VALUE, /* QUERY_STATE: body = value, type_name, number = version */
-    ANSWER_ROWS,  /* other queries and pulls: body as described at `answer_rows` */
+    /* The verb, write, cancel, ack or messages of a source are durable; number = how many it
+       touched, or the version. SOURCE: body = position. */
+    ANSWER_DONE,
+    /* QUERY_STATE: body = value, type_name, number = version. SOURCE without messages: body =
+       position, empty when the source is not known. */
+    ANSWER_VALUE,
+    ANSWER_ROWS,             /* other queries and pulls: body as described at `answer_rows` */
     ANSWER_UNKNOWN_FUNCTION, /* no endpoint of module.yaml serves the type */
     ANSWER_INTERNAL,         /* the function is not exposed */
     ANSWER_RESERVED,         /* namespace holdfast/ */
     ANSWER_INVALID,          /* text says what */
     ANSWER_NOT_FOUND,
     ANSWER_CONFLICT, /* the same key with another body; a duplicate cancel token */
-    ANSWER_MISMATCH, /* If-Match */
+    ANSWER_MISMATCH, /* If-Match. SOURCE: another position was the last one; body = that */
     ANSWER_TOO_LARGE,
     ANSWER_FULL,   /* over a budget: try later */
     ANSWER_PARKED, /* the called address has parked; text = why, message_id */

@@ -309,6 +309,18 @@ static void fold_receive(struct image *image, struct reader *in)
     }
 }
 
+static void fold_source(struct image *image, struct reader *in)
+{
+    struct record_source source;
+    record_source_read(in, &source);
+    source_set(image, source.name, source.position, image->seq);
+    for (uint32_t i = 0; i < source.count; i++) {
+        struct record_item item;
+        record_item_read(in, &item);
+        put_item(image, &item, 0, SPAN_EMPTY, i);
+    }
+}
+
 static void fold_acked(struct image *image, struct reader *in)
 {
     struct record_acked acked;
@@ -340,6 +352,7 @@ void fold(struct image *image, const struct record *record)
     case RECORD_PURGE: fold_purge(image, &in); return;
     case RECORD_RECEIVE: fold_receive(image, &in); return;
     case RECORD_ACKED: fold_acked(image, &in); return;
+    case RECORD_SOURCE: fold_source(image, &in); return;
     case RECORD_CUT: image->cut = reader_varint(&in); return;
     default: return; /* optional: fold_prepare let it pass */
     }

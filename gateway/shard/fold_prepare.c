@@ -318,6 +318,25 @@ static void prepare_receive(struct need *n, struct reader *in)
     }
 }
 
+static void prepare_source(struct need *n, struct reader *in)
+{
+    struct record_source source;
+    record_source_read(in, &source);
+    need_name(n, source.name);
+    if (source.position.size == 0 || source.position.size > SOURCE_POSITION_MAX)
+        n->error = ERROR_DAMAGED;
+    need(n, sizeof(struct source));
+    for (uint64_t i = 0; i < source.count && !in->failed && n->error == 0; i++) {
+        struct record_item item;
+        record_item_read(in, &item);
+        /* What waits for an answer, or for its time, has no place here. */
+        if (item.kind != ITEM_MESSAGE || item.has_caller || item.delayed ||
+            item.reply_token.size > 0)
+            n->error = ERROR_DAMAGED;
+        need_item(n, &item, 0, SPAN_EMPTY);
+    }
+}
+
 static void prepare_acked(struct need *n, struct reader *in)
 {
     struct record_acked acked;
@@ -363,6 +382,7 @@ static void prepare_kind(struct need *n, uint8_t kind, struct reader *in, int64_
     case RECORD_PURGE: prepare_purge(n, in); return;
     case RECORD_RECEIVE: prepare_receive(n, in); return;
     case RECORD_ACKED: prepare_acked(n, in); return;
+    case RECORD_SOURCE: prepare_source(n, in); return;
     case RECORD_CUT:
         if (reader_varint(in) <= n->image->cut) n->error = ERROR_DAMAGED;
         return;

@@ -22,6 +22,7 @@ int image_init(struct image *image)
     for (uint32_t i = 0; i < SLOTS; i++) slot_init(&image->slots[i]);
     heap_init(&image->timers);
     list_init(&image->lanes);
+    list_init(&image->sources);
     list_init(&image->woken);
     list_init(&image->answered);
     image->next_timer = 1;
@@ -77,6 +78,9 @@ void image_close(struct image *image)
     image->save_slot = NULL;
     for (uint32_t i = 0; image->slots != NULL && i < SLOTS; i++)
         close_slot(image, &image->slots[i]);
+    LIST_EACH (&image->sources, link) {
+        source_free(image, CONTAINER_OF(link, struct source, link));
+    }
     LIST_EACH (&image->lanes, link) {
         lane_free(image, CONTAINER_OF(link, struct lane, link));
     }

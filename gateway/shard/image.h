@@ -175,6 +175,15 @@ struct letter {
     uint8_t bytes[]; /* raw TypedValue */
 };
 
+/* A log outside that can be read again, and how far it has been taken. */
+struct source {
+    struct list link; /* in image.sources */
+    uint32_t name;
+    uint64_t seq; /* of the record that moved it; not stored */
+    uint8_t position_size;
+    uint8_t position[SOURCE_POSITION_MAX];
+};
+
 struct lane {
     struct list link; /* in image.lanes */
     uint32_t name;
@@ -227,6 +236,7 @@ struct image {
     struct table timers_by_number;
     struct table replies; /* entries by reply token */
     struct list lanes;
+    struct list sources;
     struct list woken;    /* boxes that fold has changed since the overlay looked */
     struct list answered; /* entries that fold has answered */
     image_save_slot *save_slot;
@@ -365,5 +375,13 @@ void lane_put(struct image *image, struct lane *lane, uint64_t cursor, uint64_t 
               struct span bytes);
 void lane_take(struct image *image, struct lane *lane, uint64_t through);
 void lane_free(struct image *image, struct lane *lane);
+
+/* source.c */
+struct source *source_find(const struct image *image, uint32_t name);
+/* Empty for NULL. */
+struct span source_position(const struct source *source);
+/* Within a reservation when it is new. */
+void source_set(struct image *image, uint32_t name, struct span position, uint64_t seq);
+void source_free(struct image *image, struct source *source);
 
 #endif

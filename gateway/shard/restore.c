@@ -240,6 +240,18 @@ static void restore_lane(struct restore *restore, const struct lane *lane)
     made->taken = lane->taken;
 }
 
+/* ---- Sources: the same ---- */
+
+static void restore_source(struct restore *restore, const struct source *source)
+{
+    struct image *into = restore->into;
+    if (!image_owns(into, slot_of(dictionary_name(restore->from, source->name)))) return;
+    uint32_t name = rename_number(restore, source->name);
+    if (restore->error == 0)
+        restore->error = memory_reserve(&into->memory, memory_cost(sizeof(struct source)));
+    if (restore->error == 0) source_set(into, name, source_position(source), into->seq);
+}
+
 /* ---- What was under way ---- */
 
 static void deliver_reply(struct restore *restore, const struct parcel *parcel)
@@ -363,6 +375,9 @@ static void restore_from(struct restore *restore, struct shard *old, uint32_t nu
         if (image_owns(restore->into, slot)) restore_slot(restore, slot);
     LIST_EACH (&from->lanes, link) {
         if (restore->error == 0) restore_lane(restore, CONTAINER_OF(link, struct lane, link));
+    }
+    LIST_EACH (&from->sources, link) {
+        if (restore->error == 0) restore_source(restore, CONTAINER_OF(link, struct source, link));
     }
     free(restore->numbers);
     restore->numbers = NULL;

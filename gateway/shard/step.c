@@ -216,6 +216,7 @@ static void decide(struct shard *shard, const struct shard_event *event,
     case EVENT_ATTACH: decide_attach(shard, event, update); return;
     case EVENT_DETACH: wait_forget(shard, event->waiter); return;
     case EVENT_CANCEL: decide_cancel(shard, event, update); return;
+    case EVENT_SOURCE: decide_source(shard, event, update); return;
     case EVENT_RESPONSE: decide_response(shard, &event->response, update); return;
     case EVENT_DURABLE: became_durable(shard, event->durable_seq, update); return;
     case EVENT_TICK: decide_tick(shard, update); return;

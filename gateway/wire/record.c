@@ -170,6 +170,20 @@ void record_receive_read(struct reader *in, struct record_receive *receive)
     receive->count = reader_varint(in);
 }
 
+void record_source_write(struct buffer *out, const struct record_source *source)
+{
+    buffer_varint(out, source->name);
+    buffer_string(out, source->position);
+    buffer_varint(out, source->count);
+}
+
+void record_source_read(struct reader *in, struct record_source *source)
+{
+    source->name = read_number(in);
+    source->position = reader_string(in);
+    source->count = reader_varint(in);
+}
+
 void record_acked_write(struct buffer *out, const struct record_acked *acked)
 {
     buffer_varint(out, acked->peer);

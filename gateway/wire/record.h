@@ -28,6 +28,7 @@ enum record_kind {
     RECORD_RECEIVE = 13, /* parcels of another shard came in */
     RECORD_ACKED = 14,   /* another shard has ours durably */
     RECORD_CUT = 15,     /* takes part in a savepoint: its image is the one after this record */
+    RECORD_SOURCE = 16,  /* messages of a source, and how far it has been taken by that */
     RECORD_OPTIONAL =
         0x80, /* kinds with this bit may be skipped by a reader that does not know them */
 };
@@ -119,6 +120,15 @@ struct record_acked {
 };
 void record_acked_write(struct buffer *out, const struct record_acked *acked);
 void record_acked_read(struct reader *in, struct record_acked *acked);
+
+/* SOURCE: head, then so many items, each a message without a caller. */
+struct record_source {
+    uint32_t name;        /* of the source */
+    struct span position; /* of the last, as the source counts */
+    uint64_t count;
+};
+void record_source_write(struct buffer *out, const struct record_source *source);
+void record_source_read(struct reader *in, struct record_source *source);
 
 /* APPLY: head; count and items; count and delayed; count and egress; count and mutations. */
 struct record_apply {

@@ -157,6 +157,7 @@ void take_answer(struct world *world, struct host *host, const struct shard_answ
     case WAIT_SCRIBBLED: take_scribbled(world, waiter.subject, answer); return;
     case WAIT_EGRESS: take_egress(world, host, waiter.subject, answer); return;
     case WAIT_TOPIC: take_topic(world, host, answer); return;
+    case WAIT_PARTITION: take_partition(world, host, waiter.subject, answer); return;
     default: return;
     }
 }

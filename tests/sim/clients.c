@@ -12,7 +12,7 @@ void reply_token_of(const struct world *world, uint32_t note, uint32_t try, char
     token[REPLY_TOKEN_SIZE] = 0;
 }
 
-static void note_try(struct world *world, struct note *note, const struct host *host)
+void note_try(struct world *world, struct note *note, const struct host *host)
 {
     note->last = (struct moment){world->history.now + 1, host->number};
     /* A shard's clock is behind after a crash that lost the first try: the key's time begins then.
@@ -230,7 +230,7 @@ static void fidget(struct world *world)
 
 void client_acts(struct world *world)
 {
-    switch (pick(world, 13)) {
+    switch (pick(world, 15)) {
     case 0:
     case 1:
     case 2:
@@ -245,6 +245,8 @@ void client_acts(struct world *world)
                      chance(world, 70) ? "log" : "note");
         return;
     case 9: look_around(world); return;
+    case 13:
+    case 14: partition_acts(world); return;
     default: fidget(world);
     }
 }

@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { ADDRESSES_MAX = 16, SHARDS_SIMULATED_MAX = 16 };
+enum { ADDRESSES_MAX = 16, SHARDS_SIMULATED_MAX = 16, PARTITIONS = 2 };
 #define NEVER_MS INT64_MIN
 
 /* When something was seen, and which shard showed it. Order 0: never. */
@@ -23,9 +23,10 @@ struct moment {
 
 /* A message, by number from 1. Its argument is the number. */
 struct note {
-    uint32_t origin; /* the response that sent it; 0: a client */
-    uint32_t target; /* address */
-    uint32_t hops;   /* how far its consequences may go */
+    uint32_t origin;    /* the response that sent it; 0: a client */
+    uint32_t target;    /* address */
+    uint32_t hops;      /* how far its consequences may go */
+    uint32_t partition; /* that it is a record of, from 1; 0: none */
     bool delayed;
     int64_t delay_ms;
     int64_t due_ms;   /* not before, by the clock of the sender's shard; NEVER_MS: not known */

@@ -160,8 +160,25 @@ static void judge_clients(struct judge *judge)
         const struct note *note = &history->notes[i];
         const struct place *place = &judge->notes[i];
         if (note->origin != 0 || note->tries != 1 || note->delayed || place->address == 0) continue;
+        if (note->partition != 0) continue;
         HOLDS(4, (int64_t)place->position > last[note->target]);
         last[note->target] = place->position;
+    }
+}
+
+/* Each partition in its own order, however often it was read. */
+static void judge_partitions(struct judge *judge)
+{
+    const struct history *history = judge->history;
+    int64_t last[PARTITIONS + 1][ADDRESSES_MAX];
+    for (uint32_t i = 0; i < (PARTITIONS + 1) * ADDRESSES_MAX; i++)
+        last[i / ADDRESSES_MAX][i % ADDRESSES_MAX] = -1;
+    for (uint32_t i = 1; i < history->notes_count; i++) { /* numbers rise with the positions */
+        const struct note *note = &history->notes[i];
+        const struct place *place = &judge->notes[i];
+        if (note->partition == 0 || place->address == 0) continue;
+        HOLDS(4, (int64_t)place->position > last[note->partition][note->target]);
+        last[note->partition][note->target] = place->position;
     }
 }
 
@@ -303,6 +320,7 @@ void history_judge(struct history *history)
     judge_order(&judge);
     judge_delays(&judge);
     judge_clients(&judge);
+    judge_partitions(&judge);
     judge_egress(&judge);
     judge_what_left(&judge);
     judge_replies(&judge);

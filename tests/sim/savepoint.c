@@ -203,6 +203,7 @@ void savepoint_restore(struct world *world)
     if (world->egress_acked > world->history.egress_count)
         world->egress_acked = world->history.egress_count;
     memset(world->tries, 0, sizeof world->tries);
+    partitions_go_back(world);
     world->lives++;
     world->restores++;
     world->faults++;

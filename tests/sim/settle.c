@@ -7,7 +7,7 @@ enum { TURNS_MAX = 20000, STANDS_MS = 15000, STANDS_MESSAGES = 10 };
 
 static bool is_settled(struct world *world)
 {
-    if (world->call_count > 0) return false;
+    if (world->call_count > 0 || !partitions_are_read(world)) return false;
     for (uint32_t i = 0; i < world->host_count; i++) {
         struct shard_metrics metrics;
         shard_metrics(world->hosts[i].shard, &metrics);
@@ -48,7 +48,7 @@ static bool is_durable(const struct world *world)
 /* Nothing is left but what an operator has to look at. */
 static bool is_parked_or_settled(struct world *world)
 {
-    if (world->call_count > 0) return false;
+    if (world->call_count > 0 || !partitions_are_read(world)) return false;
     for (uint32_t i = 0; i < world->host_count; i++) {
         struct shard_metrics is;
         shard_metrics(world->hosts[i].shard, &is);
@@ -212,6 +212,7 @@ static void turn(struct world *world)
 {
     uint64_t before;
     if (world->cured) retry_all(world);
+    partitions_settle(world);
     for (uint32_t rounds = 0; rounds == 0 || taken(world) != before || is_answer_due(world);
          rounds++) {
         HOLDS(11, rounds < TURNS_MAX);

@@ -349,6 +349,7 @@ void world_close(struct world *world)
     disk_close(world);
     network_clear(world);
     savepoint_close(world);
+    partitions_close(world);
     history_close(&world->history);
     free(world->waiters);
     free(world->packets);

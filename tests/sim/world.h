@@ -99,6 +99,7 @@ enum waiting_for {
     WAIT_SCRIBBLED,
     WAIT_EGRESS,
     WAIT_TOPIC,
+    WAIT_PARTITION,
     WAIT_OTHER
 };
 
@@ -129,6 +130,15 @@ struct savepoint {
     struct savepoint_part parts[SHARDS_SIMULATED_MAX];
 };
 
+/* A log outside, and what its reader believes. Positions count its records. */
+struct partition {
+    GROWING(uint32_t, notes);
+    uint32_t known; /* where the reader goes on */
+    uint32_t shown; /* what the shard has said, at most */
+    uint32_t asked; /* the last waiter */
+    bool refused;   /* there was no room, or no function, the last time */
+};
+
 struct world {
     uint64_t seed;
     struct swarm swarm;
@@ -149,6 +159,7 @@ struct world {
     uint64_t cut_number;
     uint32_t source[64]; /* notes of a source, in order */
     uint32_t source_count;
+    struct partition partitions[PARTITIONS];
     uint64_t egress_acked;
     bool pulling, popping;
     struct tries tries[ADDRESSES_MAX];
@@ -271,6 +282,20 @@ void client_reads(struct world *world, uint32_t address, const char *name);
 void client_fetches(struct world *world, uint32_t note);
 void source_acts(struct world *world);
 void reply_token_of(const struct world *world, uint32_t note, uint32_t try, char token[33]);
+
+/* One more try of it, at this shard. */
+void note_try(struct world *world, struct note *note, const struct host *host);
+
+/* partitions.c */
+void partition_acts(struct world *world);
+void take_partition(struct world *world, const struct host *host, uint32_t number,
+                    const struct shard_answer *answer);
+/* In the final phase: to their ends, as far as there is room. */
+void partitions_settle(struct world *world);
+bool partitions_are_read(const struct world *world);
+/* The world has gone back to a savepoint. */
+void partitions_go_back(struct world *world);
+void partitions_close(struct world *world);
 
 /* answers.c */
 void take_answer(struct world *world, struct host *host, const struct shard_answer *answer);

@@ -351,3 +351,54 @@ Test(refusal, parcels)
     record_acked_write(begin(), &(struct record_acked){7, 1});
     DAMAGED(RECORD_ACKED);
 }
+
+static void source(uint32_t name, const char *position, uint64_t count,
+                   const struct record_item *one)
+{
+    record_source_write(begin(), &(struct record_source){name, span_text(position), count});
+    if (one != NULL) record_item_write(&body, one);
+}
+
+Test(refusal, sources)
+{
+    struct record_item good = item(ITEM_MESSAGE, ours), bad = item(ITEM_MESSAGE, theirs);
+    source(lane, "1", 1, &good);
+    cr_expect_eq(replay(RECORD_SOURCE, 0), 0, "any name may be one of a source");
+    source(lane, "1", 1, &bad);
+    cr_expect_eq(replay(RECORD_SOURCE, 0), 0, "and its messages may be for others");
+    source(lane, "1", 0, NULL);
+    cr_expect_eq(replay(RECORD_SOURCE, 0), 0);
+    source(0, "1", 1, &good);
+    DAMAGED(RECORD_SOURCE);
+    source(9999, "1", 1, &good);
+    DAMAGED(RECORD_SOURCE);
+    source(lane, "", 1, &good);
+    DAMAGED(RECORD_SOURCE);
+    char long_position[SOURCE_POSITION_MAX + 2] = {0};
+    memset(long_position, 'x', SOURCE_POSITION_MAX + 1);
+    source(lane, long_position, 1, &good);
+    DAMAGED(RECORD_SOURCE);
+    source(lane, "1", 2, &good);
+    DAMAGED(RECORD_SOURCE); /* one is missing */
+    static const enum item_kind kinds[] = {ITEM_STATE_SET, ITEM_STATE_DELETE, ITEM_REPLY,
+                                           ITEM_EGRESS};
+    for (int i = 0; i < 4; i++) {
+        bad = item(kinds[i], ours);
+        source(lane, "1", 1, &bad);
+        DAMAGED(RECORD_SOURCE);
+    }
+    bad = good;
+    bad.delayed = true;
+    source(lane, "1", 1, &bad);
+    DAMAGED(RECORD_SOURCE);
+    bad = good;
+    bad.reply_token = TEXT("0123456789abcdef");
+    source(lane, "1", 1, &bad);
+    DAMAGED(RECORD_SOURCE);
+    bad = good;
+    bad.has_caller = true;
+    bad.caller_type = type;
+    bad.caller_id = TEXT("1");
+    source(lane, "1", 1, &bad);
+    DAMAGED(RECORD_SOURCE);
+}

@@ -18,23 +18,9 @@ static void carry(uint32_t from, bool acks)
     fixture_forget_signals(shards[from]);
 }
 
-static struct shard *cut(struct fixture *f)
-{
-    struct shard *read;
-    struct cut_block block;
-    struct shard_event event = {.kind = EVENT_CUT, .cut = 1};
-    fixture_step(f, &event);
-    cr_assert_eq(shard_open(&read), 0);
-    while (shard_cut_next(f->shard, &block))
-        if (!block.keep) cr_assert_eq(shard_load(read, block.block, block.bytes), 0);
-    cr_assert(!shard_cut_failed(f->shard));
-    shard_cut_end(f->shard);
-    return read;
-}
-
 static uint64_t restored_messages(uint32_t count)
 {
-    struct shard *old[SHARDS] = {cut(shards[0]), cut(shards[1])};
+    struct shard *old[SHARDS] = {cut_of(shards[0]), cut_of(shards[1])};
     uint64_t messages = 0;
     for (uint32_t i = 0; i < count; i++) {
         struct shard *made;
@@ -109,7 +95,7 @@ Test(restore, no_two_keys_have_one_message_id)
                                                            .key = TEXT("key"),
                                                            .delay_ms = -1});
     carry(0, true), carry(1, true);
-    struct shard *old[SHARDS] = {cut(shards[0]), cut(shards[1])}, *made;
+    struct shard *old[SHARDS] = {cut_of(shards[0]), cut_of(shards[1])}, *made;
     cr_assert_eq(shard_open(&made), 0);
     cr_assert_eq(shard_place(made, 0, 1), 0);
     cr_assert_eq(shard_restore(made, old, SHARDS, 99), 0);

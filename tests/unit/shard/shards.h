@@ -5,6 +5,7 @@
 #include "common.h"
 
 #include "base/slot.h"
+#include "shard/shard.h"
 
 static struct fixture *shards[SHARDS];
 static char ids[SHARDS][16]; /* an id of each */
@@ -43,6 +44,21 @@ static inline void carry_all(void)
             fixture_forget_signals(shards[i]);
         }
     }
+}
+
+/* The part of a savepoint that it leaves, read back. */
+static inline struct shard *cut_of(struct fixture *f)
+{
+    struct shard *read;
+    struct cut_block block;
+    struct shard_event event = {.kind = EVENT_CUT, .cut = 1};
+    fixture_step(f, &event);
+    cr_assert_eq(shard_open(&read), 0);
+    while (shard_cut_next(f->shard, &block))
+        if (!block.keep) cr_assert_eq(shard_load(read, block.block, block.bytes), 0);
+    cr_assert(!shard_cut_failed(f->shard));
+    shard_cut_end(f->shard);
+    return read;
 }
 
 /* The first signal with parcels for a peer. */
