@@ -8,14 +8,18 @@ import processes
 import wire
 
 OCTETS = "application/octet-stream"
+BUNDLE = "application/vnd.holdfast.bundle"
 
 
 class Call:
     """One HTTP request from the gateway."""
 
-    def __init__(self, connection, head, headers, body, number):
+    rides = False
+
+    def __init__(self, connection, head, headers, body, number, offer=None):
         self.connection, self.head, self.headers, self.body, self.number = connection, head, headers, body, number
         self.request = wire.decode_request(body)
+        self.offer = offer
         self.answered = False
 
     @property
@@ -35,6 +39,8 @@ class Call:
         lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}"]
         if content_type:
             lines.append(f"Content-Type: {content_type}")
+        if self.offer:
+            lines.append(f"Accept-Post: {self.offer}")
         lines += headers
         self.raw(("\r\n".join(lines) + "\r\n\r\n").encode() + body)
 
@@ -66,12 +72,81 @@ class Call:
         raise ConnectionAbortedError
 
 
-class FunctionServer:
-    """Calls handler(call) for each request, one thread per connection. Errors of a handler end its connection."""
+class Rider(Call):
+    """One call of many in a request: its answer is an outcome in the bundle's."""
 
-    def __init__(self, handler, port=0):
+    rides = True
+
+    def __init__(self, bundle, index, invocation, number):
+        body, invocation_id, attempt, _traceparent = invocation
+        headers = {"holdfast-invocation-id": invocation_id, "holdfast-attempt": str(attempt)}
+        super().__init__(bundle.connection, bundle.head, headers, body, number)
+        self.bundle, self.index = bundle, index
+
+    def answer(self, body=b"", *, status="200 OK", content_type=OCTETS, headers=()):
+        code = int(str(status).split()[0])
+        if code // 100 == 2 and content_type == OCTETS:
+            self.tell(wire.encode_outcome(self.index, from_function=body))
+            return
+        after = [line.partition(":")[2] for line in headers if line.lower().startswith("retry-after:")]
+        self.tell(wire.encode_outcome(self.index, failure=(code, body.decode(), int((after or [0])[0]) * 1000)))
+
+    def tell(self, outcome):
+        self.answered = True
+        self.bundle.say(outcome)
+
+    def hand_back(self):
+        self.tell(wire.encode_outcome(self.index))
+
+    def raw(self, data):
+        raise NotImplementedError("a rider has no connection of its own")
+
+
+class Bundle:
+    """Many calls in one request. By default each is handled in its turn, and told at once."""
+
+    def __init__(self, server, connection, head, headers, body, number):
+        self.connection, self.head, self.headers, self.number = connection, head, headers, number
+        self.offer = server.offer
+        self.riders = [Rider(self, index, invocation, len(server.calls) + index)
+                       for index, invocation in enumerate(wire.decode_bundle(body))]
+        self.begun = False
+
+    def serve(self, handler):
+        for rider in self.riders:
+            handler(rider)
+            if not rider.answered:
+                rider.result()
+        self.end()
+
+    def say(self, data):
+        """Some of the answer, as a piece of its own."""
+        if not self.begun:
+            self.begun = True
+            lines = ["HTTP/1.1 200 OK", f"Content-Type: {BUNDLE}", "Transfer-Encoding: chunked", f"Accept-Post: {self.offer}"]
+            self.connection.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
+        if data:
+            self.connection.sendall(f"{len(data):x}\r\n".encode() + data + b"\r\n")
+
+    def end(self):
+        self.say(b"")
+        self.connection.sendall(b"0\r\n\r\n")
+
+    def refuse(self, status):
+        """An answer to all of them that is no outcomes."""
+        self.connection.sendall(f"HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n".encode())
+
+
+class FunctionServer:
+    """Calls handler(call) for each request, one thread per connection. Errors of a handler end its connection. With
+    `offer`, the value of Accept-Post, calls may come in bundles: each goes to bundle_handler(bundle), or call by call to
+    the handler."""
+
+    def __init__(self, handler, port=0, *, offer=None, bundle_handler=None):
         self.handler = handler
+        self.offer, self.bundle_handler = offer, bundle_handler
         self.calls = []
+        self.bundles = []
         self.lock = threading.Lock()
         self.errors = []
         self.stopping = threading.Event()
@@ -137,9 +212,7 @@ class FunctionServer:
                 call = self._read(connection, reader)
                 if call is None:
                     return
-                self.handler(call)
-                if not call.answered:
-                    call.result()
+                self._handle(call)
         except OSError:
             pass
         except Exception as error:  # a mistake of the story, not of the gateway: remember it
@@ -148,6 +221,16 @@ class FunctionServer:
             with self.lock:
                 self.connections.discard(connection)
             connection.close()
+
+    def _handle(self, call):
+        if isinstance(call, Call):
+            self.handler(call)
+            if not call.answered:
+                call.result()
+        elif self.bundle_handler:
+            self.bundle_handler(call)
+        else:
+            call.serve(self.handler)
 
     def _read(self, connection, reader):
         head = reader.readline()
@@ -162,7 +245,12 @@ class FunctionServer:
             headers[name.lower()] = value.strip()
         body = reader.read(int(headers.get("content-length", "0")))
         with self.lock:
-            call = Call(connection, head.decode().strip(), headers, body, len(self.calls))
+            if headers.get("content-type") == BUNDLE:
+                bundle = Bundle(self, connection, head.decode().strip(), headers, body, len(self.bundles))
+                self.bundles.append(bundle)
+                self.calls += bundle.riders
+                return bundle
+            call = Call(connection, head.decode().strip(), headers, body, len(self.calls), self.offer)
             self.calls.append(call)
         return call
 

@@ -108,9 +108,9 @@ class T:
         url = f"http://127.0.0.1:{self.shared.port(self.language)}/statefun"
         return self.gateway("---\n".join([endpoint(f"{space or self.space}/*", url), *documents]), **options)
 
-    def functions(self, handler, port=0):
+    def functions(self, handler, port=0, **options):
         """A scripted function server."""
-        server = FunctionServer(handler, port)
+        server = FunctionServer(handler, port, **options)
         self.undo.append(server.close)
         self.undo.append(lambda: self._report(server))
         return server

@@ -188,6 +188,27 @@ def encode_request(request):
     return block(100, out)
 
 
+# ---- Many addresses per request (proto/holdfast/bundle.proto) ----
+
+def decode_bundle(data):
+    """Yields (ToFunction, id, attempt, traceparent) of each invocation."""
+    for number, invocation in fields(data):
+        if number == 1:
+            parts = dict(fields(invocation))
+            yield parts[1], parts.get(2, b"").decode(), parts.get(3, 0), parts.get(4, b"").decode()
+
+
+def encode_outcome(index, from_function=None, failure=None):
+    """failure: (status, text, retry_after_ms). With neither it is handed back undone."""
+    out = integer(1, index)
+    if from_function is not None:
+        out += block(2, from_function)
+    if failure is not None:
+        status, why, retry_after_ms = failure
+        out += block(3, integer(1, status) + text(2, why) + integer(3, retry_after_ms))
+    return block(1, out)
+
+
 # ---- Responses ----
 
 class Response:
