@@ -5,6 +5,7 @@
 #include "shard/channel.h"
 #include "shard/cut.h"
 #include "shard/decide.h"
+#include "shard/replay_ahead.h"
 
 #include <stdlib.h>
 
@@ -88,8 +89,11 @@ int shard_replay(struct shard *shard, struct span records, uint64_t first_seq, u
 {
     if (first_seq > shard->image.seq + 1) return ERROR_DAMAGED; /* a hole */
     struct reader in = reader_of(records);
+    struct replay_ahead ahead;
+    replay_ahead_init(&ahead, records);
     for (uint32_t i = 0; i < count; i++) {
         struct record record;
+        replay_ahead_of(&ahead, &shard->image, i);
         record_read(&in, &record);
         if (in.failed) return ERROR_DAMAGED;
         if (first_seq + i <= shard->image.seq) continue;
