@@ -3,8 +3,8 @@
 
 #include "base/text.h"
 
-void answer_json(struct http_request *request, int status, const struct http_header *headers,
-                 size_t count, struct buffer *body)
+static void answer_body(struct http_request *request, int status, const struct http_header *headers,
+                        size_t count, const struct buffer *body)
 {
     struct http_header all[4] = {{SPAN_LITERAL("content-type"), SPAN_LITERAL("application/json")}};
     for (size_t i = 0; i < count && i < 3; i++) all[1 + i] = headers[i];
@@ -13,19 +13,24 @@ void answer_json(struct http_request *request, int status, const struct http_hea
                      1);
     else
         http_answer(request, status, all, 1 + (count < 3 ? count : 3), buffer_span(body));
+}
+
+void answer_json(struct http_request *request, int status, const struct http_header *headers,
+                 size_t count, struct buffer *body)
+{
+    answer_body(request, status, headers, count, body);
     buffer_close(body);
 }
 
 static void accepted(struct exchange *exchange, const struct shard_answer *answer)
 {
-    struct buffer body;
+    struct buffer *body = &exchange->ingress->text; /* no message is on its way now */
     struct http_header duplicate = {SPAN_LITERAL("holdfast-duplicate"), SPAN_LITERAL("true")};
-    buffer_init(&body);
-    text_append(&body, "{\"message\":");
-    text_json_string(&body, answer->message_id);
-    text_append(&body, "}\n");
-    answer_json(exchange->request, 202, &duplicate, answer->kind == ANSWER_DUPLICATE ? 1 : 0,
-                &body);
+    buffer_clear(body);
+    text_append(body, "{\"message\":");
+    text_json_string(body, answer->message_id);
+    text_append(body, "}\n");
+    answer_body(exchange->request, 202, &duplicate, answer->kind == ANSWER_DUPLICATE ? 1 : 0, body);
 }
 
 void send_handle(struct ingress *ingress, struct http_request *request, const struct span *parts)
