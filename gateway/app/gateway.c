@@ -404,6 +404,7 @@ int gateway_run(const struct gateway_options *options)
     int code = EXIT_USAGE;
     if (load(gateway, &gateway->settings) == 0) {
         log_init((enum log_format)gateway->settings.gateway.log);
+        log_level_set((enum log_level)gateway->settings.gateway.log_level);
         raise_descriptors();
         code = start(gateway);
         settings_close(&gateway->settings);

@@ -6,7 +6,15 @@ enum { SECOND_MS = 1000, MINUTE_MS = 60 * SECOND_MS };
 
 static const char *const log_formats[] = {"text", "json", NULL};
 
+static const char *const log_levels[] = {"debug", "info", "warn", "error", NULL};
+
 _Static_assert(sizeof(enum log_choice) == sizeof(int), "FIELD_CHOICE writes an int");
+_Static_assert(sizeof(enum log_least) == sizeof(int), "FIELD_CHOICE writes an int");
+
+const char *log_level_name(enum log_least level)
+{
+    return log_levels[level];
+}
 
 #define AT(member) offsetof(struct gateway_settings, member)
 
@@ -19,6 +27,7 @@ static const struct field shapes[GATEWAY_SETTING_COUNT] = {
     [GATEWAY_SHARDS] = {.kind = FIELD_COUNT, .offset = AT(shards), .min = 1, .max = 256},
     [GATEWAY_MEMORY] = {.kind = FIELD_SIZE, .offset = AT(memory_bytes), .min = 1 << 20},
     [GATEWAY_LOG] = {.kind = FIELD_CHOICE, .offset = AT(log), .choices = log_formats},
+    [GATEWAY_LOG_LEVEL] = {.kind = FIELD_CHOICE, .offset = AT(log_level), .choices = log_levels},
     [GATEWAY_DRAIN] = {.kind = FIELD_DURATION, .offset = AT(drain_ms)},
     [GATEWAY_SNAPSHOT_EVERY] = {.kind = FIELD_DURATION, .offset = AT(snapshot_every_ms), .min = 1},
     [GATEWAY_SNAPSHOT_BYTES] = {.kind = FIELD_SIZE, .offset = AT(snapshot_bytes), .min = 1},
@@ -58,6 +67,7 @@ void gateway_defaults(struct gateway_settings *gateway)
 {
     *gateway = (struct gateway_settings){
         .data = "./holdfast-data",
+        .log_level = LOG_FROM_INFO,
         .listen = "127.0.0.1:7400",
         .admin = "127.0.0.1:7401",
         .shards = 1,

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 enum log_choice { LOG_AS_TEXT, LOG_AS_JSON };
+enum log_least { LOG_FROM_DEBUG, LOG_FROM_INFO, LOG_FROM_WARN, LOG_FROM_ERROR };
 
 /* Where a value came from. */
 enum origin_kind { ORIGIN_DEFAULT, ORIGIN_FILE, ORIGIN_ENVIRONMENT, ORIGIN_FLAG };
@@ -35,6 +36,8 @@ struct origin {
     X(MEMORY, "memory", "--memory", "HOLDFAST_MEMORY", "SIZE",                                     \
       "memory budget (50 % of the limit)")                                                         \
     X(LOG, "log", "--log", "HOLDFAST_LOG", "FORMAT", "text or json (text)")                        \
+    X(LOG_LEVEL, "logLevel", "--log-level", "HOLDFAST_LOG_LEVEL", "LEVEL",                         \
+      "least logged: debug, info, warn, error (info)")                                             \
     X(DRAIN, "drain", "--drain", "HOLDFAST_DRAIN", "TIME", "time to finish on SIGTERM (25s)")      \
     X(SNAPSHOT_EVERY, "snapshotEvery", "--snapshot-every", "HOLDFAST_SNAPSHOT_EVERY", "TIME",      \
       "longest time between snapshots (15min)")                                                    \
@@ -58,6 +61,9 @@ enum gateway_setting {
         GATEWAY_SETTING_COUNT
 };
 
+/* The level as settings name it. */
+const char *log_level_name(enum log_least level);
+
 struct gateway_settings {
     struct place place; /* of the holdfast.v1/gateway document; file NULL: there is none */
     const char *data;
@@ -67,6 +73,7 @@ struct gateway_settings {
     uint32_t shards;
     uint64_t memory_bytes; /* 0: automatic, 50 % of the cgroup's or the host's limit */
     enum log_choice log;
+    enum log_least log_level;
     int64_t drain_ms;
     int64_t snapshot_every_ms;
     uint64_t snapshot_bytes;

@@ -155,6 +155,7 @@ static void write_gateway(const struct gateway_settings *gateway, struct buffer 
     member_number(out, "shards", gateway->shards);
     member_number(out, "memory_bytes", gateway->memory_bytes);
     member_path(out, "log", gateway->log == LOG_AS_JSON ? "json" : "text");
+    member_path(out, "log_level", log_level_name(gateway->log_level));
     member_number(out, "drain_ms", (uint64_t)gateway->drain_ms);
     member_number(out, "snapshot_every_ms", (uint64_t)gateway->snapshot_every_ms);
     member_number(out, "snapshot_bytes", gateway->snapshot_bytes);

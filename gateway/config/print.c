@@ -237,6 +237,8 @@ static void write_gateway(const struct settings *settings, struct table_writer *
     write_numbers(gateway, writer);
     write_setting(gateway, writer, GATEWAY_LOG, "log",
                   gateway->log == LOG_AS_JSON ? "json" : "text");
+    write_setting(gateway, writer, GATEWAY_LOG_LEVEL, "logLevel",
+                  log_level_name(gateway->log_level));
     write_setting(gateway, writer, GATEWAY_TOKEN_FILE, "tokenFile", gateway->token_file);
     write_setting(gateway, writer, GATEWAY_TLS_CERT, "tlsCert", gateway->tls_cert);
     write_setting(gateway, writer, GATEWAY_TLS_KEY, "tlsKey", gateway->tls_key);

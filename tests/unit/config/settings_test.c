@@ -142,6 +142,7 @@ Test(settings, flag_before_environment_before_file_before_default)
     cr_expect_str_eq(settings.gateway.admin, "127.0.0.1:2");
     cr_expect_eq(settings.gateway.origins[GATEWAY_ADMIN].kind, ORIGIN_FILE);
     cr_expect_eq(settings.gateway.log, LOG_AS_TEXT);
+    cr_expect_eq(settings.gateway.log_level, LOG_FROM_INFO);
     cr_expect_eq(settings.gateway.origins[GATEWAY_LOG].kind, ORIGIN_DEFAULT);
     settings_close(&settings);
 }
