@@ -185,6 +185,24 @@ def connections_break(t):
     t.check(server.bundles, "there were bundles")
 
 
+@story("an address that breaks the connection of all who ride with it parks alone", timeout_s=120)
+def one_breaks_all(t):
+    def handler(call):
+        if call.target.id == "k5" and call.target.type == "f":
+            raise ConnectionAbortedError
+        counted(call)
+
+    server, gateway = bundled(t, handler, retry="{attempts: 3}")
+    others = [id for id in ids() if id != "k5"]
+    fan_out(t, gateway, others)  # who registers the states
+    expect_counted(t, gateway, others)
+    fan_out(t, gateway, ids(), key="again")
+    expect_counted(t, gateway, others, 2)
+    t.check(len(rode(server, "k5")) <= 1, "once in company at most")
+    t.wait(lambda: Parked(gateway).ids() == ["k5"], "it parks", 60, 0.2)
+    t.check(all_counted(gateway, others, 2), "each exactly once")
+
+
 @story("a function that does not understand bundles after all is called one by one")
 def not_understood(t):
     def bundle_handler(bundle):

@@ -4,7 +4,6 @@
 
 #include "invoke/bundle.h"
 
-#include <nghttp2/nghttp2.h>
 #include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
@@ -417,109 +416,4 @@ STORY(bundle_answer, who_fails_alone_fails_alone)
     for (int i = first; i < f.called; i++)
         if (i != 3) expect_result(i);
     cr_assert_told(&f.told[3], OUTCOME_BAD_ANSWER, "HTTP 500: his own");
-}
-
-/* -- Broken connections -- */
-
-static void hang_up_at_first(struct visit *visit)
-{
-    if (visit->number == 0)
-        hang_up(visit);
-    else
-        say_all_well(visit);
-}
-
-/* The connection was idle before, and not a byte has come: nobody has taken the bundle. */
-STORY(bundle_answer, a_stale_connection_is_tried_again_uncounted)
-{
-    int first = ride(hang_up_at_first, RIDERS);
-    all_told();
-    expect_results(0, f.called);
-    cr_expect_eq(atomic_load(&s.bundles), 2);
-    cr_expect_eq(metrics_now().stale_retries, 1);
-    for (int i = first; i < f.called; i++) cr_expect_eq(atomic_load(&s.alone[i]), 0);
-    expect_bundles_again();
-}
-
-STORY(bundle_answer, but_only_once)
-{
-    int first = ride(hang_up, RIDERS);
-    all_told();
-    expect_told(first, f.called, OUTCOME_LOST, "");
-    cr_expect_eq(atomic_load(&s.bundles), 2);
-    expect_bundles_again();
-}
-
-static void hang_up_in_the_middle(struct visit *visit)
-{
-    struct buffer out;
-    buffer_init(&out);
-    say_head(visit, 200, BUNDLE_CONTENT_TYPE, "");
-    put_result(&out, visit, 3);
-    put_result(&out, visit, 1);
-    size_t whole = out.size;
-    put_result(&out, visit, 0);
-    say(visit, out.at, (whole + out.size) / 2);
-    buffer_close(&out);
-    hang_up(visit);
-}
-
-STORY(bundle_answer, what_was_told_stays_told_when_the_connection_breaks)
-{
-    int first = ride(hang_up_in_the_middle, RIDERS);
-    all_told();
-    for (int i = first; i < f.called; i++) {
-        if (i == first + 1 || i == first + 3)
-            expect_result(i);
-        else
-            cr_assert_told(&f.told[i], OUTCOME_LOST, "");
-    }
-    expect_rode(first, f.called, 0);
-    expect_bundles_again();
-}
-
-static void say_head_and_hang_up(struct visit *visit)
-{
-    say_head(visit, 200, BUNDLE_CONTENT_TYPE, "");
-    hang_up(visit);
-}
-
-STORY(bundle_answer, a_head_alone_is_lost)
-{
-    int first = ride(say_head_and_hang_up, RIDERS);
-    all_told();
-    expect_told(first, f.called, OUTCOME_LOST, "");
-    expect_rode(first, f.called, 0);
-    expect_bundles_again();
-}
-
-static void all_but_the_end(struct visit *visit)
-{
-    struct buffer out;
-    buffer_init(&out);
-    say_head(visit, 200, BUNDLE_CONTENT_TYPE, "");
-    put_results(&out, visit);
-    say_buffer(visit, &out);
-    hang_up(visit);
-}
-
-/* Its end would have said nothing more. */
-STORY(bundle_answer, the_end_of_the_answer_is_not_needed)
-{
-    int first = ride(all_but_the_end, RIDERS);
-    all_told();
-    expect_results(0, f.called);
-    expect_rode(first, f.called, 0);
-    expect_bundles_again();
-}
-
-STORY(bundle_answer, nobody_is_there)
-{
-    s.bundle = hang_up;
-    serve();
-    server_stop_listening(&s.server);
-    int first = call_many(RIDERS);
-    all_told();
-    for (int i = first; i < f.called; i++)
-        cr_assert(f.told[i].outcome == OUTCOME_LOST || f.told[i].outcome == OUTCOME_UNREACHABLE);
 }

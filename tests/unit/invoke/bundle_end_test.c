@@ -1,11 +1,8 @@
 /* Bundles and the limits of time and memory, and what ends while they are under way. */
 #include "bundle_story.h"
 
-#include "base/prng.h"
-#include "invoke/bundle.h"
 #include "invoke/room.h"
 
-#include <nghttp2/nghttp2.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -151,7 +148,6 @@ Test(bundle_end, one_whose_time_is_over_in_the_line_is_not_sent)
     cr_assert_eq(atomic_load(&s.bundles), 0);
     server_sleep_ms(100);
     fixture_idle(&f, 1);
-    /* Another bundle behind it, whose first and last have left when it is sent. */
     all_told();
     cr_assert_told(&f.told[first - 1], OUTCOME_TIMEOUT, "");
     cr_assert_told(&f.told[first], OUTCOME_UNREACHABLE, "no connection within 400 ms");
@@ -177,7 +173,6 @@ Test(bundle_end, who_is_left_in_the_line_is_sent)
     f.same_time = false;
     server_sleep_ms(200);
     call_many(3);
-    f.numbered = true;
     cr_assert(fixture_wait(&f, f.called, 5000));
     for (int i = first + 1; i < first + 3; i++) cr_assert_told(&f.told[i], OUTCOME_UNREACHABLE, "");
     expect_results(first + 3, f.called);
@@ -502,80 +497,4 @@ STORY(bundle_end, a_trace_that_is_no_text_is_left_out)
     all_told();
     expect_results(0, f.called);
     cr_expect_eq(atomic_load(&s.bundles), 1);
-}
-
-/* -- HTTP/2 only -- */
-
-static uint32_t reset_code;
-static int reset_after; /* outcomes */
-
-/* All of it comes in one piece. */
-static void refuse_after_some(struct visit *visit)
-{
-    struct buffer out;
-    if (visit->number > 0) {
-        say_all_well(visit);
-        return;
-    }
-    buffer_init(&out);
-    for (uint32_t i = 0; i < visit->count && (int)i < reset_after; i++) put_result(&out, visit, i);
-    h2_hold(visit);
-    say_head(visit, 200, BUNDLE_CONTENT_TYPE, "");
-    if (out.size > 0) say(visit, out.at, out.size);
-    buffer_close(&out);
-    if (reset_code == NGHTTP2_NO_ERROR)
-        h2_goaway(visit);
-    else
-        h2_reset(visit, reset_code);
-    h2_release(visit);
-}
-
-/* A stream that is refused after all, or that GOAWAY does not count in: who has an outcome keeps
- * it, and the others are not called twice for it. */
-static void story_of_refusal(uint32_t code, int after)
-{
-    story_begin(true);
-    reset_code = code;
-    reset_after = after;
-    int first = ride(refuse_after_some, RIDERS);
-    all_told();
-    for (int i = first; i < f.called; i++) {
-        if (i < first + after)
-            expect_result(i);
-        else
-            cr_assert_neq(f.told[i].outcome, OUTCOME_RESULT, "call %d", i);
-        cr_expect_eq(atomic_load(&s.rode[i]), 1);
-    }
-    expect_bundles_again();
-    story_end();
-}
-
-Test(bundle_end, a_stream_is_refused_after_all_outcomes)
-{
-    story_of_refusal(NGHTTP2_REFUSED_STREAM, RIDERS);
-}
-
-Test(bundle_end, a_stream_is_refused_after_some_outcomes)
-{
-    story_of_refusal(NGHTTP2_REFUSED_STREAM, 3);
-}
-
-Test(bundle_end, a_stream_is_refused_after_its_head)
-{
-    story_of_refusal(NGHTTP2_REFUSED_STREAM, 0);
-}
-
-Test(bundle_end, a_stream_is_reset_after_some_outcomes)
-{
-    story_of_refusal(NGHTTP2_INTERNAL_ERROR, 3);
-}
-
-Test(bundle_end, goaway_disowns_what_it_has_answered)
-{
-    story_of_refusal(NGHTTP2_NO_ERROR, RIDERS);
-}
-
-Test(bundle_end, goaway_disowns_what_it_has_answered_in_part)
-{
-    story_of_refusal(NGHTTP2_NO_ERROR, 3);
 }
