@@ -54,6 +54,7 @@ static bool may_purge(const struct shard *shard, const struct cell *cell)
  * that there may be more. */
 static bool purge_expired(struct shard *shard, uint32_t number, struct shard_update *update)
 {
+    if (!shard->image.has_expiry) return false; /* a shard that rests looks at every slot */
     struct slot *slot = &shard->image.slots[number];
     const struct cell *expired[PURGE_MAX];
     uint32_t count = 0;

@@ -1,6 +1,8 @@
 /* Request and reply: the caller holdfast/reply, the first reply wins, a lost caller may attach. */
 #include "common.h"
 
+#include <time.h>
+
 static waiter_t call(struct fixture *f, const char *id, const char *key, const char *token)
 {
     return fixture_message(f, &(struct event_message){.target = fixture_address("t/a", id),
@@ -227,7 +229,7 @@ Test(call, after_its_reply_a_shard_sleeps_soon)
 Test(call, many_replies_are_forgotten_bit_by_bit)
 {
     struct fixture *f = fixture_open();
-    char id[16], token[16];
+    char id[16], token[24];
     for (int i = 0; i < 500; i++) {
         snprintf(id, sizeof id, "%d", i);
         snprintf(token, sizeof token, "token%d", i);
@@ -242,4 +244,38 @@ Test(call, many_replies_are_forgotten_bit_by_bit)
     cr_expect_leq(wakes_until_it_sleeps(f), 10);
     cr_expect_eq(fixture_metrics(f).entries, 0);
     fixture_close(f);
+}
+
+/* Microseconds of the processor from a call until the shard sleeps, when it has so many cells. */
+static double rest_cost(int cells)
+{
+    enum { MOST = 10000 };
+    static struct effect_message sends[MOST];
+    static char ids[MOST][12];
+    struct fixture *f = fixture_open();
+    struct state_spec specs[] = {spec("s")};
+    f->quiet = true;
+    fixture_register(f, "t/b", "1", specs, 1);
+    fixture_send(f, "t/a", "go", "x");
+    for (int i = 0; i < cells; i++) {
+        snprintf(ids[i], sizeof ids[i], "%d", i % MOST);
+        sends[i] = to("t/b", ids[i], "x");
+    }
+    RESULT(CALL("t/a", "go"), .messages = sends, .message_count = (size_t)cells);
+    while (fixture_metrics(f).mailbox_messages > 0) RESULT(f->calls[0], WRITES(set("s", "v")));
+    cr_expect_eq(fixture_metrics(f).keys, (uint64_t)cells);
+    detach(f, call(f, "1", "", "token1"));
+    RESULT(CALL("t/a", "1"), SENDS(to("holdfast/reply", "token1", "answer")));
+    clock_t begin = clock();
+    cr_expect_leq(wakes_until_it_sleeps(f), 10);
+    double cost = (double)(clock() - begin) * 1e6 / CLOCKS_PER_SEC;
+    fixture_close(f);
+    return cost;
+}
+
+Test(call, going_to_sleep_costs_the_same_with_much_state)
+{
+    double few = rest_cost(100), many = rest_cost(5000);
+    cr_expect_lt(many, 2 * few, "fifty times as many cells: %.0f us instead of %.0f", many,
+                 few);
 }
