@@ -34,6 +34,7 @@ struct scan {
     bool headless;    /* inside a run whose first pieces were forgotten with their segment */
     struct file file; /* of at.segment, through the page cache */
     uint64_t file_number;
+    uint64_t data_end; /* of it: what was never written behind holds no frame */
     uint8_t *window;
     uint64_t window_offset;
     size_t window_size;

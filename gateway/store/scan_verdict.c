@@ -44,9 +44,8 @@ int scan_find(struct scan *scan, struct scan_find *find, scan_wanted *wanted, st
 {
     int error = scan_enter(scan, find->segment, errmsg);
     if (error != 0) return error;
-    /* What was never written holds no frame; most of a new segment need not be read. */
-    uint64_t end = file_data_end(&scan->file, find->offset, find->segment->size);
-    while (find->offset + FRAME_HEAD_SIZE <= end) {
+    /* Most of a new segment need not be read. */
+    while (find->offset + FRAME_HEAD_SIZE <= scan->data_end) {
         struct span bytes;
         if ((error = scan_look(scan, find->offset, FRAME_HEAD_SIZE, &bytes, errmsg)) != 0)
             return error;

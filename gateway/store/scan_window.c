@@ -13,6 +13,7 @@ int scan_enter(struct scan *scan, const struct segment *segment, struct errmsg *
     if (error != 0) return error;
     file_read_ahead(&scan->file);
     scan->file_number = segment->number;
+    scan->data_end = file_data_end(&scan->file, 0, segment->size);
     return 0;
 }
 
