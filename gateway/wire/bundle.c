@@ -72,7 +72,7 @@ static int failure_decode(struct span bytes, struct bundle_outcome *outcome, str
 static int take_kind(enum bundle_outcome_kind kind, struct bundle_outcome *outcome,
                      struct errmsg *errmsg)
 {
-    if (outcome->kind == kind) return errmsg_set(errmsg, ERROR_MALFORMED, "given twice");
+    if (outcome->kind == kind) return errmsg_set(errmsg, ERROR_MALFORMED, ": given twice");
     outcome->kind = kind;
     return 0;
 }

@@ -140,6 +140,21 @@ STORY(bundle_answer, what_is_beside_the_outcomes_is_skipped)
     expect_bundles_again();
 }
 
+/* Large outcomes that have come together are told in many turns. */
+STORY(bundle_answer, the_telling_is_shared_out)
+{
+    s.extra = 100000;
+    int first = ride(NULL, 30), most = 0;
+    while (f.told_count < f.called) {
+        int before = f.told_count;
+        cr_assert_eq(loop_turn(&f.loop, 1000), 0);
+        if (f.told_count - before > most) most = f.told_count - before;
+    }
+    cr_expect_leq(most, 3, "%d outcomes of 100,000 bytes in a turn", most);
+    expect_results(first, f.called);
+    expect_rode(first, f.called, 0);
+}
+
 /* -- Single ones -- */
 
 /* Rider 2 fails, 3 is too busy, 4 is handed back, 5 is left out, 6 is no FromFunction. */

@@ -1,5 +1,7 @@
 /* Bundles and outcomes: what is written is read back, and whatever a function sends in their place
  * is either whole, not whole yet, or refused. */
+#include "golden.h"
+
 #include "wire/bundle.h"
 
 #include <criterion/criterion.h>
@@ -61,25 +63,61 @@ Test(bundle, invocations_are_read_back)
     buffer_close(&bytes);
 }
 
-/* Both sides speak of the same bytes, which stay as they are. */
-Test(bundle, the_bytes_of_an_invocation)
+/* -- proto/golden -- */
+
+static void check_bundle(const struct golden *golden)
 {
-    struct function_message message = {0};
-    struct function_request request = {
-        {SPAN_LITERAL("a/b"), SPAN_LITERAL("c")}, NULL, 0, &message, 1};
-    struct bundle_part part = {&request, SPAN_LITERAL("id"), SPAN_EMPTY, 1};
-    bundle_part_encode(&out, &part);
-    static const uint8_t expected[] = "\x0a\x1a"
-                                      "\x12\x02id"
-                                      "\x18\x01"
-                                      "\x0a\x12"
-                                      "\xa2\x06\x0f"
-                                      "\x0a\x09\x0a\x01"
-                                      "a\x12\x01"
-                                      "b\x1a\x01"
-                                      "c\x1a\x02\x12\x00";
-    cr_assert(span_equal(buffer_span(&out), span_of(expected, sizeof expected - 1)));
+    struct span rest = golden_bytes(golden);
+    struct bundle_invocation invocation;
+    struct function_names names;
+    struct function_state states[4];
+    struct function_message messages[4];
+    struct errmsg why;
+    int got;
+    function_names_init(&names);
+    buffer_clear(&out);
+    while ((got = bundle_invocation_take(&rest, &invocation, &why)) > 0) {
+        struct function_request request;
+        cr_assert_eq(function_request_parse(invocation.to_function, &request, &names, states, 4,
+                                            messages, 4),
+                     0);
+        bundle_part_encode(&out, &(struct bundle_part){&request, invocation.id,
+                                                       invocation.traceparent, invocation.attempt});
+    }
+    cr_assert_eq(got, 0, "%s", golden->name);
+    cr_assert(span_equal(buffer_span(&out), golden_canonical(golden)), "%s", golden->name);
+    function_names_close(&names);
 }
+
+Test(bundle, golden_bundles)
+{
+    cr_assert_geq(golden_each("bundle-", check_bundle), 1);
+}
+
+static void check_outcomes(const struct golden *golden)
+{
+    struct span rest = golden_bytes(golden);
+    struct bundle_outcome outcome;
+    struct errmsg why = {0};
+    int got;
+    buffer_clear(&out);
+    while ((got = bundle_outcome_take(&rest, &outcome, &why)) > 0)
+        bundle_outcome_encode(&out, &outcome);
+    if (golden->error[0] != 0) {
+        cr_assert_eq(got, ERROR_MALFORMED, "%s", golden->name);
+        cr_assert_str_eq(why.text, golden->error, "%s", golden->name);
+        return;
+    }
+    cr_assert(got == 0 && rest.size == 0, "%s: %s", golden->name, why.text);
+    cr_assert(span_equal(buffer_span(&out), golden_canonical(golden)), "%s", golden->name);
+}
+
+Test(bundle, golden_outcomes)
+{
+    cr_assert_geq(golden_each("outcomes-", check_outcomes), 5);
+}
+
+/* -- Cuts -- */
 
 static void put(const struct bundle_outcome *outcome)
 {
