@@ -159,6 +159,13 @@ void *memory_alloc_apart(struct memory *memory, size_t size)
     return counted(memory, malloc(size), memory_cost(size));
 }
 
+void *memory_realloc_apart(struct memory *memory, void *block, size_t size, size_t larger)
+{
+    block = realloc(block, larger);
+    if (block != NULL) memory->used -= memory_cost(size);
+    return counted(memory, block, memory_cost(larger));
+}
+
 void memory_free_apart(struct memory *memory, void *block, size_t size)
 {
     if (block == NULL) return;

@@ -56,6 +56,8 @@ void memory_unreserve(struct memory *memory);
    they are when there is no memory (NULL). Counted like any other block, and freed with
    memory_free_apart. */
 void *memory_alloc_apart(struct memory *memory, size_t size);
+/* NULL: it is as it was. */
+void *memory_realloc_apart(struct memory *memory, void *block, size_t size, size_t larger);
 void memory_free_apart(struct memory *memory, void *block, size_t size);
 
 /* NULL when there is no memory, which cannot happen within a reservation. 16-byte aligned. */

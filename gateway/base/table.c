@@ -5,16 +5,22 @@
 
 #include <string.h>
 
-enum { FIRST_BUCKETS = 8, BUCKETS_MAX = 1 << 28 };
+enum { CHAIN_MAX = 4, FIRST_BUCKETS = 8, BUCKETS_MAX = 1 << 28 };
 
 void table_init(struct table *table)
 {
     *table = (struct table){0};
 }
 
+/* Buckets that the array has room for: the next power of two. */
+static uint32_t capacity_of(uint32_t bucket_count)
+{
+    return bucket_count <= 1 ? bucket_count : 2u << (31 - __builtin_clz(bucket_count - 1));
+}
+
 static size_t array_size(const struct table *table)
 {
-    return table->bucket_count * sizeof(struct table_node *);
+    return capacity_of(table->bucket_count) * sizeof(struct table_node *);
 }
 
 void table_close(struct table *table, struct memory *memory)
@@ -23,10 +29,19 @@ void table_close(struct table *table, struct memory *memory)
     table_init(table);
 }
 
+/* Of those beyond bucket_count, which have not been split off yet, the nodes are in the bucket that
+ * they will come from. */
+static uint32_t bucket_number(const struct table *table, uint32_t hash)
+{
+    uint32_t mask = capacity_of(table->bucket_count) - 1;
+    uint32_t number = hash & mask;
+    return number < table->bucket_count ? number : number & mask >> 1;
+}
+
 static struct table_node **bucket_of(const struct table *table, uint32_t hash)
 {
     if (table->bucket_count == 0) return (struct table_node **)&table->chain;
-    return &table->buckets[hash & (table->bucket_count - 1)];
+    return &table->buckets[bucket_number(table, hash)];
 }
 
 static void link_node(struct table *table, struct table_node *node)
@@ -36,35 +51,55 @@ static void link_node(struct table *table, struct table_node *node)
     *bucket = node;
 }
 
-static void grow(struct table *table, struct memory *memory)
+static void link_again(struct table *table, struct table_node *chain)
 {
-    struct table old = *table;
-    uint32_t count = old.bucket_count == 0 ? FIRST_BUCKETS : old.bucket_count * 2;
-    if (count > BUCKETS_MAX) return;
-    size_t size = count * sizeof(struct table_node *);
+    while (chain != NULL) {
+        struct table_node *next = chain->next;
+        link_node(table, chain);
+        chain = next;
+    }
+}
+
+static void leave_chain(struct table *table, struct memory *memory)
+{
+    size_t size = FIRST_BUCKETS * sizeof(struct table_node *);
     struct table_node **buckets = memory_alloc_apart(memory, size);
     if (buckets == NULL) return;
     memset(buckets, 0, size);
+    struct table_node *chain = table->chain;
     table->buckets = buckets;
-    table->bucket_count = count;
-    uint32_t old_count = old.bucket_count == 0 ? 1 : old.bucket_count;
-    for (uint32_t i = 0; i < old_count; i++) {
-        struct table_node *node = old.bucket_count == 0 ? old.chain : old.buckets[i];
-        while (node != NULL) {
-            struct table_node *next = node->next;
-            link_node(table, node);
-            node = next;
-        }
-    }
-    if (old.bucket_count > 0) memory_free_apart(memory, old.buckets, array_size(&old));
+    table->bucket_count = FIRST_BUCKETS;
+    link_again(table, chain);
+}
+
+static bool has_room_for_bucket(struct table *table, struct memory *memory)
+{
+    if (table->bucket_count < capacity_of(table->bucket_count)) return true;
+    if (table->bucket_count >= BUCKETS_MAX) return false;
+    size_t size = array_size(table);
+    void *buckets = memory_realloc_apart(memory, table->buckets, size, 2 * size);
+    if (buckets == NULL) return false;
+    table->buckets = buckets;
+    return true;
+}
+
+/* One bucket more, with what it gets from the one that it is split off. */
+static void split(struct table *table, struct memory *memory)
+{
+    if (!has_room_for_bucket(table, memory)) return;
+    uint32_t fresh = table->bucket_count++;
+    struct table_node **from = &table->buckets[fresh & (capacity_of(fresh + 1) / 2 - 1)];
+    struct table_node *chain = *from;
+    *from = table->buckets[fresh] = NULL;
+    link_again(table, chain);
 }
 
 void table_insert(struct table *table, struct memory *memory, struct table_node *node,
                   uint64_t hash)
 {
     node->hash = (uint32_t)(hash ^ hash >> 32);
-    uint32_t capacity = table->bucket_count == 0 ? FIRST_BUCKETS / 2 : table->bucket_count;
-    if (table->count >= capacity) grow(table, memory);
+    if (table->bucket_count == 0 && table->count >= CHAIN_MAX) leave_chain(table, memory);
+    if (table->bucket_count > 0 && table->count >= table->bucket_count) split(table, memory);
     link_node(table, node);
     table->count++;
 }
@@ -95,7 +130,7 @@ struct table_node *table_next(const struct table *table, const struct table_node
 {
     if (node != NULL && node->next != NULL) return node->next;
     if (table->bucket_count == 0) return node == NULL ? table->chain : NULL;
-    uint32_t i = node == NULL ? 0 : (node->hash & (table->bucket_count - 1)) + 1;
+    uint32_t i = node == NULL ? 0 : bucket_number(table, node->hash) + 1;
     for (; i < table->bucket_count; i++)
         if (table->buckets[i] != NULL) return table->buckets[i];
     return NULL;

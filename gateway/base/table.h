@@ -1,6 +1,8 @@
 /*
  * Hash table of intrusive nodes in chains. Inserting cannot fail: when the bucket array cannot
- * grow, chains get longer. That is what lets fold insert without a way to fail.
+ * grow, chains get longer. That is what lets fold insert without a way to fail. It grows by one
+ * bucket at a time (linear hashing): to move a million nodes at once takes longer than anybody
+ * should wait.
  */
 #ifndef HOLDFAST_BASE_TABLE_H
 #define HOLDFAST_BASE_TABLE_H
@@ -21,7 +23,7 @@ struct table {
         struct table_node *chain;    /* the only bucket while bucket_count is 0 */
         struct table_node **buckets; /* afterwards */
     };
-    uint32_t bucket_count; /* a power of two, or 0: one chain is enough */
+    uint32_t bucket_count; /* 0: one chain is enough */
     uint32_t count;        /* nodes */
 };
 
