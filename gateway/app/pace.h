@@ -3,7 +3,7 @@
  * many callers wait for is put off until more have come:
  *
  *     it goes when a quarter of all who wait for an answer wait for the disk, when two turns have
- *     brought nothing, or when it was put off for as long as four syncs take, at most a
+ *     brought nothing, or when it was put off for as long as two syncs take, at most a
  *     millisecond; whichever is first.
  *
  * So one caller never waits for others. Many lose a quarter of what they wait for anyway, and an
@@ -19,7 +19,7 @@
 enum {
     PACE_SHARE = 4, /* one in so many waits for the disk */
     PACE_QUIET_TURNS = 2,
-    PACE_SYNCS = 4,
+    PACE_SYNCS = 2,
     PACE_US_MAX = 1000,
 };
 

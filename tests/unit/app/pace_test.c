@@ -86,7 +86,7 @@ static int64_t put_off_us(int64_t turn_us)
     return sight.now_us - begun_us;
 }
 
-Test(pace, it_is_put_off_for_four_syncs)
+Test(pace, it_is_put_off_for_two_syncs)
 {
     wait_for(1, 1000);
     cr_assert_eq(put_off_us(10), PACE_SYNCS * SYNC_US);
