@@ -152,18 +152,17 @@ static void expect_nothing_left(void)
     cr_expect(list_empty(&invoke->retired));
 }
 
-static void live(bool h2, uint64_t with_seed)
+static void live(uint64_t with_seed)
 {
     struct prng prng;
     int results = 0;
     seed = with_seed;
     prng.state = seed;
-    story_begin(h2);
     f.endpoint.call_ms = 200 + 100 * (int64_t)prng_below(&prng, 3);
     f.endpoint.pool_max = 1 + (uint32_t)prng_below(&prng, 8);
     s.bundle = any_bundle;
     s.single = any_single;
-    fixture_serve(&f, &s.server, "/");
+    configure();
     fixture_one(&f);
     forget();
     call_any(&prng);
@@ -177,15 +176,31 @@ static void live(bool h2, uint64_t with_seed)
     cr_expect_gt(atomic_load(&s.bundles), 4);
     f.endpoint.call_ms = 5000;
     expect_nothing_left();
-    story_end();
 }
 
 Test(bundle_random, http1)
 {
-    for (uint64_t i = 1; i <= SEEDS; i++) live(false, i);
+    for (uint64_t i = 1; i <= SEEDS; i++) {
+        story_begin(false);
+        live(i);
+        story_end();
+    }
 }
 
 Test(bundle_random, http2)
 {
-    for (uint64_t i = 1; i <= SEEDS; i++) live(true, 100 + i);
+    for (uint64_t i = 1; i <= SEEDS; i++) {
+        story_begin(true);
+        live(100 + i);
+        story_end();
+    }
+}
+
+Test(bundle_random, http2_over_tls)
+{
+    for (uint64_t i = 1; i <= SEEDS / 2; i++) {
+        story_begin_tls();
+        live(200 + i);
+        story_end();
+    }
 }

@@ -9,6 +9,8 @@
 #include "fixture.h"
 #include "wire/bundle.h"
 
+#include <openssl/ssl.h>
+
 enum { VISIT_RIDERS_MAX = 256, BUNDLES_KEPT = 256 };
 
 struct bundle_server;
@@ -37,6 +39,7 @@ typedef void visit_script(struct visit *visit);
 struct bundle_server {
     struct server server;
     bool h2;
+    SSL_CTX *tls;         /* of HTTP/2, or NULL */
     const char *offer;    /* the accept-post header of every answer, or NULL */
     visit_script *bundle; /* NULL: all is well */
     visit_script *single;

@@ -1,6 +1,8 @@
-/* See bundle_server.h: the same over HTTP/2, with prior knowledge. Requests are answered one after
- * the other, in the connection's thread. */
+/* See bundle_server.h: the same over HTTP/2, with prior knowledge or TLS. Requests are answered one
+ * after the other, in the connection's thread. */
 #include "bundle_server.h"
+
+#include "lib/server_tls.h"
 
 #include <criterion/criterion.h>
 #include <nghttp2/nghttp2.h>
@@ -19,6 +21,7 @@ struct request {
 
 struct h2_peer {
     int fd;
+    SSL *tls;
     nghttp2_session *session;
     struct list coming;
     struct list whole;
@@ -31,6 +34,17 @@ struct h2_peer {
     bool last;
 };
 
+static bool peer_write(struct h2_peer *peer, const void *at, size_t size)
+{
+    if (peer->tls == NULL) return server_send(peer->fd, at, size);
+    return size == 0 || SSL_write(peer->tls, at, (int)size) > 0;
+}
+
+static ssize_t peer_read(struct h2_peer *peer, void *at, size_t size)
+{
+    return peer->tls == NULL ? recv(peer->fd, at, size, 0) : SSL_read(peer->tls, at, (int)size);
+}
+
 static ssize_t on_send(nghttp2_session *session, const uint8_t *at, size_t size, int flags, void *p)
 {
     (void)session;
@@ -38,7 +52,7 @@ static ssize_t on_send(nghttp2_session *session, const uint8_t *at, size_t size,
     struct h2_peer *peer = p;
     if (peer->hold)
         buffer_append(&peer->out, span_of(at, size));
-    else if (!peer->broken && !server_send(peer->fd, at, size))
+    else if (!peer->broken && !peer_write(peer, at, size))
         peer->broken = true;
     return (ssize_t)size;
 }
@@ -144,6 +158,7 @@ void h2_bundle_serve(struct bundle_server *server, int fd, int connection)
 {
     struct h2_peer peer = {.fd = fd};
     uint8_t in[16384];
+    if (server->tls != NULL && (peer.tls = server_tls_accept(server->tls, fd)) == NULL) return;
     list_init(&peer.coming);
     list_init(&peer.whole);
     buffer_init(&peer.out);
@@ -153,10 +168,11 @@ void h2_bundle_serve(struct bundle_server *server, int fd, int connection)
             answer_first(server, &peer, connection);
             continue;
         }
-        ssize_t size = recv(fd, in, sizeof in, 0);
+        ssize_t size = peer_read(&peer, in, sizeof in);
         if (size <= 0 || nghttp2_session_mem_recv(peer.session, in, (size_t)size) < 0) break;
     }
     nghttp2_session_del(peer.session);
+    server_tls_end(peer.tls);
     list_append_all(&peer.whole, &peer.coming);
     while (!list_empty(&peer.whole)) request_free(LIST_FIRST(&peer.whole, struct request, link));
     buffer_close(&peer.out);
@@ -222,7 +238,7 @@ void h2_say(struct visit *visit, const void *bytes, size_t size, bool last)
     nghttp2_session_send(peer->session);
     while (!peer->broken && peer->left > 0) {
         if (nghttp2_session_find_stream(peer->session, visit->stream) == NULL) break;
-        ssize_t got = recv(peer->fd, in, sizeof in, 0);
+        ssize_t got = peer_read(peer, in, sizeof in);
         if (got <= 0 || nghttp2_session_mem_recv(peer->session, in, (size_t)got) < 0)
             peer->broken = true;
         nghttp2_session_send(peer->session);
@@ -239,7 +255,7 @@ void h2_release(struct visit *visit)
 {
     struct h2_peer *peer = visit->peer;
     peer->hold = false;
-    if (!server_send(peer->fd, peer->out.at, peer->out.size)) peer->broken = true;
+    if (!peer_write(peer, peer->out.at, peer->out.size)) peer->broken = true;
     buffer_clear(&peer->out);
 }
 

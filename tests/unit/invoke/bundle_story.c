@@ -1,10 +1,14 @@
 /* See bundle_story.h. */
 #include "bundle_story.h"
 
+#include "lib/server_tls.h"
+
+#include <stdio.h>
 #include <string.h>
 
 struct fixture f;
 struct bundle_server s;
+static struct certificates certificates;
 
 void story_begin(bool h2)
 {
@@ -18,10 +22,28 @@ void story_begin(bool h2)
     f.numbered = true;
 }
 
+void story_begin_tls(void)
+{
+    cr_assert(certificates_make(&certificates));
+    story_begin(true);
+    s.tls = server_tls_context(&certificates, SERVER_TLS_PLAIN, true);
+    f.endpoint.trust_cacerts = certificates_path(&certificates, "ca.pem");
+}
+
 void story_end(void)
 {
     fixture_close(&f);
     bundle_server_close(&s);
+    if (s.tls == NULL) return;
+    SSL_CTX_free(s.tls);
+    certificates_remove(&certificates);
+}
+
+void configure(void)
+{
+    char url[64];
+    snprintf(url, sizeof url, "http%s://127.0.0.1:%u/", s.tls != NULL ? "s" : "", s.server.port);
+    fixture_serve_url(&f, url);
 }
 
 struct invoke_metrics metrics_now(void)
@@ -33,7 +55,7 @@ struct invoke_metrics metrics_now(void)
 
 void serve(void)
 {
-    fixture_serve(&f, &s.server, "/");
+    configure();
     cr_assert_told(fixture_one(&f), OUTCOME_RESULT, "");
     cr_assert_eq(atomic_load(&s.singles), 1);
 }

@@ -29,10 +29,13 @@ extern struct bundle_server s;
     static void name(void)
 
 void story_begin(bool h2);
+/* HTTP/2 over TLS. */
+void story_begin_tls(void);
 void story_end(void);
 
 struct invoke_metrics metrics_now(void);
-/* One call alone, which brings the offer. */
+void configure(void);
+/* The same and one call alone, which brings the offer. */
 void serve(void);
 /* So many calls, which begin in the same turn; the number of the first. */
 int call_many(int count);
