@@ -34,9 +34,9 @@ def fanned(handler):
 good = fanned(counted)
 
 
-def bundled(t, handler=counted, bundle_handler=None, **settings):
+def bundled(t, handler=counted, bundle_handler=None, arguments=(), **settings):
     server = t.functions(fanned(handler), offer=OFFER, bundle_handler=bundle_handler)
-    return server, t.gateway(endpoint("e2e/*", server.url, **settings))
+    return server, t.gateway(endpoint("e2e/*", server.url, **settings), arguments=arguments)
 
 
 def fan_out(t, gateway, names, times=1, key="fan"):
@@ -233,8 +233,7 @@ def garbage(t):
     t.check(all(call.attempt == 1 for call in server.calls), "nothing of it counts as an attempt")
 
 
-@story("the gateway is killed while bundles are out, again and again", timeout_s=180)
-def killed(t):
+def restarted_again_and_again(t, restart, arguments=()):
     pauses = random.Random(3)
 
     def bundle_handler(bundle):
@@ -247,14 +246,32 @@ def killed(t):
                 good(rider)
         bundle.end()
 
-    server, gateway = bundled(t, bundle_handler=bundle_handler)
-    kills = 6
-    for number in range(kills):
+    server, gateway = bundled(t, bundle_handler=bundle_handler, arguments=arguments)
+    rounds = 6
+    for number in range(rounds):
         fan_out(t, gateway, ids(), times=2, key=f"round{number}-")
         time.sleep(pauses.random() * 0.2)
-        gateway.restart()
+        restart(gateway)
     fan_out(t, gateway, ids(), key="last")
-    expect_counted(t, gateway, ids(), 2 * kills + 1, 90)
+    expect_counted(t, gateway, ids(), 2 * rounds + 1, 90)
     t.check(any(len(bundle.riders) > 4 for bundle in server.bundles), "there were bundles")
     for id in ids():
-        t.equal(len(gateway.client.state(f"e2e/f/{id}", "log").json()), 2 * kills + 1, "as many in its log")
+        t.equal(len(gateway.client.state(f"e2e/f/{id}", "log").json()), 2 * rounds + 1, "as many in its log")
+
+
+@story("the gateway is killed while bundles are out, again and again", timeout_s=180)
+def killed(t):
+    restarted_again_and_again(t, lambda gateway: gateway.restart())
+
+
+@story("four shards: the gateway is killed while bundles are out, again and again", timeout_s=180)
+def killed_shards(t):
+    restarted_again_and_again(t, lambda gateway: gateway.restart(), ["--shards", "4"])
+
+
+@story("the gateway is stopped while bundles are out, again and again", timeout_s=180)
+def stopped(t):
+    def restart(gateway):
+        t.equal(gateway.stop(), 0, "SIGTERM")
+        gateway.start()
+    restarted_again_and_again(t, restart)
