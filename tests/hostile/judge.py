@@ -8,12 +8,14 @@ import world as worlds
 
 LATENCY_FACTOR = 2.0
 # Attack, gateway, function and bystander share the cores, and whoever runs keeps its core until the next tick at the
-# latest: 4 ms of a kernel with 250 of them. The floor is that, or what the same load does to the bystander when a server
+# latest: 4 ms of a kernel with 250 of them. The floor is that; or what the same load does to the bystander when a server
 # that does nothing takes it, up to a limit: a machine that is worse cannot judge. Measured at the start of a run; and for
-# functions that send much, when an attack of theirs was over the bar, with the same bytes of the same functions.
+# functions that send much, when an attack of theirs was over the bar, with the same bytes of the same functions. Or what the
+# same moment did to the witness, whose calls take as many turns of as many programs, but not of the gateway.
 LATENCY_FLOOR_S = 0.004
 LATENCY_FLOOR_MAX_S = 0.010
-STARVED_S = 0.05         # nobody is served any more, whatever the machine does
+WITNESS_MAX_S = 0.05     # a machine that is worse cannot judge
+STARVED_S = 0.05         # beyond the witness: nobody is served any more
 OVER_MAX = 6             # attacks of a whole run that may be over the bar of latency: known ones, and a machine's bad day
 STRANGERS_FREE = 0.1     # of all cores; when programs that are not ours use more, it is told with what was missed
 QUIET_POOL = 8           # newest quiet windows that make the quiet p99
@@ -27,7 +29,7 @@ SETTLE_S = 6
 class Measured:
     def __init__(self):
         self.missed, self.text, self.slow, self.dead = [], "", "", False
-        self.p99_s = self.quiet_s = self.strangers = 0.0
+        self.p99_s = self.quiet_s = self.witness_s = self.strangers = 0.0
 
 
 class Judge:
@@ -58,9 +60,10 @@ class Judge:
             self.fds_quiet = self.world.fds()
         return (self.world.cpu() - cpu) / (end - begin)
 
-    def quiet_p99(self):
+    def quiet_p99(self, client=None):
         """Of the newest windows, without the worst quarter of them: the machine is shared."""
-        windows = sorted((self.world.bystander.taken(*window) for window in self.windows), key=worlds.p99)
+        client = client or self.world.bystander
+        windows = sorted((client.taken(*window) for window in self.windows), key=worlds.p99)
         kept = windows[:max(1, len(windows) * 3 // 4)]
         return worlds.p99([each for window in kept for each in window])
 
@@ -75,10 +78,11 @@ class Judge:
 
     def judge_latency(self, measured, floor_s):
         """Tells how late it was, and keeps that where it was over the bar."""
-        late = f"p99 {measured.p99_s * 1e3:.1f} ms, quiet {measured.quiet_s * 1e3:.1f} ms, floor {floor_s * 1e3:.1f} ms"
+        late = (f"p99 {measured.p99_s * 1e3:.1f} ms, quiet {measured.quiet_s * 1e3:.1f} ms, floor {floor_s * 1e3:.1f} ms, "
+                f"the witness {measured.witness_s * 1e3:.1f} ms over its quiet")
         if measured.strangers > STRANGERS_FREE:
             late += f" (strangers took {measured.strangers:.0%} of the machine)"
-        measured.slow = late if too_slow(measured.p99_s, measured.quiet_s, floor_s=floor_s) else ""
+        measured.slow = late if too_slow(measured.p99_s, measured.quiet_s, floor_s=max(floor_s, measured.witness_s)) else ""
         return late
 
     def begin(self):
@@ -96,13 +100,15 @@ class Judge:
             return measured
         cpu = self.settle()
         measured.p99_s, measured.quiet_s = worlds.p99(taken), self.quiet_p99()
+        witness_s = worlds.p99(world.witness.taken(mark["at"], now)) - self.quiet_p99(world.witness)
+        measured.witness_s = min(max(0.0, witness_s), WITNESS_MAX_S)
         measured.strangers = (busy - mark["strangers"]) / (now - mark["at"]) / (os.cpu_count() or 1)
         self._expect(measured, len(taken) > 0, "the bystander got no call done")
         errors = world.bystander.errors - mark["errors"]
         self._expect(measured, errors == 0, f"{errors} calls of the bystander failed: {world.bystander.problem.value.decode()}")
         if self.judged:
             late = self.judge_latency(measured, self.floor_s)
-            self._expect(measured, measured.p99_s <= STARVED_S, f"nobody is served any more: {late}")
+            self._expect(measured, measured.p99_s <= STARVED_S + measured.witness_s, f"nobody is served any more: {late}")
             self._expect(measured, not too_large(self.rss_max, self.memory_max),
                          f"{self.rss_max >> 20} MiB of memory, budget {self.memory_max >> 20}")
         self._expect(measured, cpu < CPU_QUIET_MAX or not self.judged, f"spins afterwards: {cpu:.2f} of a core")
@@ -111,6 +117,7 @@ class Judge:
         log = world.log_bytes() - mark["log"]
         self._expect(measured, log <= LOG_BYTES_MAX, f"{log} bytes of log")
         measured.text = (f"p99 {measured.p99_s * 1e3:.1f}/{measured.quiet_s * 1e3:.1f} ms of {len(taken)} calls, "
+                         f"witness +{measured.witness_s * 1e3:.1f}, "
                          f"{self.rss_max >> 20} MiB, "
                          f"log {log} B, {fds} fds, cpu after {cpu:.2f}")
         return measured

@@ -93,7 +93,7 @@ def serve_good(listener):
             try:
                 request = read_request(key.fileobj, b"")
                 if request is not None:
-                    key.fileobj.sendall(http_answer(counted(request[1])))
+                    key.fileobj.sendall(http_answer(counted(request[1]) if request[1] else b""))
                     continue
             except OSError:
                 pass
@@ -115,6 +115,19 @@ def serve_nothing(listener):
                 key.fileobj.close()
 
 
+def serve_passing(listener, port):
+    """Passes each request on to the good function and its answer back: the way through a gateway that does nothing."""
+    function = None
+    while True:
+        connection, _ = listener.accept()
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        function = function or socket.create_connection(("127.0.0.1", port))
+        with connection:
+            while (request := read_request(connection, b"")) is not None:
+                function.sendall(request[0] + b"\r\n\r\n" + request[1])
+                connection.sendall(http_answer(read_request(function, b"")[1]))
+
+
 def listen():
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
@@ -124,21 +137,25 @@ def listen():
 
 # -- The bystander --
 
-class Bystander:
-    """A well-behaved client in a process of its own: durable calls at a steady pace, each timed."""
+class Client:
+    """In a process of its own: calls at a steady pace, each timed."""
 
     def __init__(self, port):
         self.samples = multiprocessing.RawArray("d", 2 * SAMPLES_MAX)
         self.numbers = multiprocessing.RawArray("Q", 4)  # samples, errors, sent, stop
-        self.acked = multiprocessing.RawArray("Q", KEYS)
         self.problem = multiprocessing.RawArray("c", 400)
         self.child = spawn(self._run, port)
+
+    def request(self, number):
+        raise NotImplementedError
+
+    def answered(self, number):
+        """With success."""
 
     def _run(self, port):
         connection, number = None, 0
         while not self.numbers[3]:
             begin = time.monotonic()
-            key = number % KEYS
             try:
                 if connection is None or number % NEW_CONNECTION_EVERY == 0:
                     if connection:
@@ -146,12 +163,11 @@ class Bystander:
                     connection = socket.create_connection(("127.0.0.1", port), CALL_TIMEOUT_S)
                     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 self.numbers[2] += 1
-                connection.sendall(b"POST /v1/call/e2e/counter/k%d HTTP/1.1\r\nhost: t\r\ncontent-type: text/plain\r\n"
-                                   b"idempotency-key: n%d\r\ncontent-length: 1\r\n\r\n1" % (key, number))
+                connection.sendall(self.request(number))
                 head = self._answer(connection)
                 if b" 200 " not in head[:16]:
                     raise OSError(head[:200])
-                self.acked[key] += 1
+                self.answered(number)
             except OSError as error:
                 self.numbers[1] += 1
                 self.problem.value = f"call {number}: {error!r}"[:399].encode()
@@ -203,6 +219,29 @@ class Bystander:
         self.child.join(2 * CALL_TIMEOUT_S)
 
 
+class Bystander(Client):
+    """A well-behaved client of the gateway: durable calls."""
+
+    def __init__(self, port):
+        self.acked = multiprocessing.RawArray("Q", KEYS)
+        super().__init__(port)
+
+    def request(self, number):
+        return (b"POST /v1/call/e2e/counter/k%d HTTP/1.1\r\nhost: t\r\ncontent-type: text/plain\r\n"
+                b"idempotency-key: n%d\r\ncontent-length: 1\r\n\r\n1" % (number % KEYS, number))
+
+    def answered(self, number):
+        self.acked[number % KEYS] += 1
+
+
+class Witness(Client):
+    """Its calls go the same way at the same time, through a program that only passes them on: what the machine does to
+    them it does to the bystander's, too."""
+
+    def request(self, number):
+        return b"POST / HTTP/1.1\r\nhost: t\r\ncontent-length: 0\r\n\r\n"
+
+
 def p99(values):
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))] if ordered else 0.0
@@ -213,15 +252,17 @@ def p99(values):
 class World:
     def __init__(self, folder, more_documents=(), arguments=(), env=None):
         listener, port = listen()
-        self.good = spawn(serve_good, listener)
+        passing, passing_port = listen()
+        self.servers = [spawn(serve_good, listener), spawn(serve_passing, passing, port)]
         listener.close()
+        passing.close()
         documents = [endpoint("e2e/*", f"http://127.0.0.1:{port}/good"), *more_documents]
         self.gateway = Gateway(folder, module(*documents), arguments=["--memory", f"{MEMORY_MIB}MiB", *arguments], env=env)
         self.gateway.start()
         self.port = self.gateway.port
         self.pid = self.find_pid()
         self.put_big_value()
-        self.bystander = Bystander(self.port)
+        self.bystander, self.witness = Bystander(self.port), Witness(passing_port)
 
     def find_pid(self):
         """setpriv becomes the gateway by exec, so the child's number is the gateway's."""
@@ -263,9 +304,11 @@ class World:
 
     def close(self):
         self.bystander.stop()
-        if self.good.is_alive():
-            self.good.terminate()
-            self.good.join(5)
+        self.witness.stop()
+        for server in self.servers:
+            if server.is_alive():
+                server.terminate()
+                server.join(5)
 
 
 def check_data(folder):
