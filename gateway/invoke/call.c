@@ -337,6 +337,8 @@ void calls_tell(struct invoke *invoke)
 {
     for (size_t i = invoke->starved_count; i > 0; i--) tell_starved(invoke);
     tell_answers(invoke);
+    /* Those have a share of their own: whole answers may come as fast as they are told. */
+    share_renew(invoke);
     bundles_tell(invoke);
     /* Some of each, however many others there are. */
     tell_failures(invoke);
