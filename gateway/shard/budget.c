@@ -128,6 +128,23 @@ static bool has_room(const struct shard *shard, struct lack lack, size_t kept)
     }
 }
 
+size_t source_message_bytes(const struct source_message *message)
+{
+    return message->argument.size + message->traceparent.size + message->target.id.size +
+           MESSAGE_OVERHEAD;
+}
+
+/* Results that wait for a way to other shards go first: what a source brings next can wait, and
+ * would take each little room that they are kept from. */
+bool budget_admits_source(const struct shard *shard, size_t bytes, size_t crossing)
+{
+    struct lack channels = {SHORT_OF_CHANNELS, crossing};
+    bool crosses =
+        crossing == 0 || (list_empty(&shard->overlay.blocked[SHORT_OF_CHANNELS]) &&
+                          has_room(shard, channels, shard->overlay.claimed[SHORT_OF_CHANNELS]));
+    return crosses && budget_admits(shard, bytes);
+}
+
 struct lack budget_lack(const struct shard *shard, const struct flight *flight,
                         const struct function_response *response)
 {

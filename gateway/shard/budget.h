@@ -22,6 +22,10 @@
 
 /* May a client bring so many bytes more? */
 bool budget_admits(const struct shard *shard, size_t more);
+/* May a source, whose messages take so many bytes, and those of them that are for other shards? */
+bool budget_admits_source(const struct shard *shard, size_t bytes, size_t crossing);
+/* What a message of a source takes, wherever it goes. */
+size_t source_message_bytes(const struct source_message *message);
 /* May another shard? */
 bool budget_admits_parcels(const struct shard *shard, size_t more);
 /* What the effects of a SENT flight lack. */

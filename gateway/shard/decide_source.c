@@ -18,6 +18,8 @@ static const char *invalid(const struct shard *shard, const struct event_source 
         return "the position of a source is longer than 64 bytes";
     if (event->position.size == 0 && event->message_count > 0)
         return "messages of a source need its position";
+    if (event->message_count > 0 && span_equal(event->position, event->previous))
+        return "messages of a source need another position than those before";
     return NULL;
 }
 
@@ -55,22 +57,33 @@ static bool check_messages(struct shard *shard, const struct shard_event *event,
                            struct shard_update *update)
 {
     const struct event_source *source = &event->source;
-    size_t bytes = 0;
     for (size_t i = 0; i < source->message_count; i++) {
         const char *why;
         enum answer_kind refused = refusal(shard, &source->messages[i], &why);
-        if (refused != ANSWER_ACCEPTED) {
-            refuse(shard, event->waiter, refused, i, why, update);
-            return false;
-        }
-        bytes += source->messages[i].argument.size;
+        if (refused == ANSWER_ACCEPTED) continue;
+        refuse(shard, event->waiter, refused, i, why, update);
+        return false;
     }
-    if (bytes > SOURCE_BYTES_MAX) {
+    return true;
+}
+
+/* False: it has been answered. */
+static bool check_room(struct shard *shard, const struct shard_event *event,
+                       struct shard_update *update)
+{
+    const struct event_source *source = &event->source;
+    size_t bytes = 0, crossing = 0;
+    for (size_t i = 0; i < source->message_count; i++) {
+        size_t more = source_message_bytes(&source->messages[i]);
+        bytes += more;
+        if (!image_owns_id(&shard->image, source->messages[i].target.id)) crossing += more;
+    }
+    if (bytes > SOURCE_BYTES_MAX && source->message_count > 1) { /* one cannot be split */
         refuse(shard, event->waiter, ANSWER_TOO_LARGE, source->message_count,
                "more than 16 MiB at once", update);
         return false;
     }
-    if (budget_admits(shard, bytes)) return true;
+    if (budget_admits_source(shard, bytes, crossing)) return true;
     refuse(shard, event->waiter, ANSWER_FULL, 0, "the gateway's memory budget is used up", update);
     return false;
 }
@@ -141,7 +154,7 @@ void decide_source(struct shard *shard, const struct shard_event *event,
         tell_position(shard, event, source, ANSWER_MISMATCH, update);
         return;
     }
-    if (!check_messages(shard, event, update)) return;
+    if (!check_messages(shard, event, update) || !check_room(shard, event, update)) return;
     if (!intern_names(shard, given, update)) {
         answer_text(update, event->waiter, ANSWER_FULL, "too many different names");
         return;

@@ -102,7 +102,7 @@ struct source_message {
 struct event_source {
     struct span source;   /* its name, at most 256 bytes; the shard that owns its slot takes it */
     struct span previous; /* the position before, as it was answered; empty: there is none */
-    struct span position; /* behind the messages; empty: no messages, only the question */
+    struct span position; /* behind the messages, another one; empty: only the question */
     const struct source_message *messages; /* all or none are taken */
     size_t message_count;
 };
