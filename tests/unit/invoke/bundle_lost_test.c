@@ -2,7 +2,9 @@
  * nobody has taken. */
 #include "bundle_story.h"
 
+#include <arpa/inet.h>
 #include <nghttp2/nghttp2.h>
+#include <unistd.h>
 
 TestSuite(bundle_lost, .timeout = 60);
 TestSuite(bundle_lost_h2, .timeout = 60);
@@ -122,6 +124,48 @@ STORY(bundle_lost, nobody_is_there)
     all_told();
     for (int i = first; i < f.called; i++)
         cr_assert(f.told[i].outcome == OUTCOME_LOST || f.told[i].outcome == OUTCOME_UNREACHABLE);
+}
+
+/* Its thread waits, see below. */
+static void shut_down(struct visit *visit)
+{
+    shutdown(visit->fd, SHUT_RDWR);
+    hang_up(visit);
+}
+
+/* From now on nobody is accepted, and after these the system takes nobody in either. */
+static void fill_the_line(int fillers[], int count)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(s.server.port)};
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    pthread_mutex_lock(&s.server.lock); /* which the acceptor needs */
+    cr_assert_eq(listen(s.server.listen_fd, 0), 0);
+    for (int i = 0; i < count; i++) {
+        fillers[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+        (void)!connect(fillers[i], (struct sockaddr *)&address, sizeof address);
+    }
+    server_sleep_ms(20);
+}
+
+/* Time may be over while the second connection is still being opened. */
+Test(bundle_lost, nobody_is_left_when_it_is_tried_again)
+{
+    int fillers[5];
+    story_begin(false);
+    f.endpoint.call_ms = 300;
+    s.bundle = shut_down;
+    serve();
+    fill_the_line(fillers, 5);
+    int first = call_many(RIDERS);
+    all_told();
+    expect_told(first, f.called, OUTCOME_UNREACHABLE, "no connection within 300 ms");
+    cr_expect_eq(metrics_now().stale_retries, 1);
+    cr_expect_eq(metrics_now().connections_open, 0);
+    cr_assert_eq(listen(s.server.listen_fd, 128), 0);
+    pthread_mutex_unlock(&s.server.lock);
+    for (int i = 0; i < 5; i++) close(fillers[i]);
+    expect_bundles_again();
+    story_end();
 }
 
 /* -- HTTP/2 only -- */
