@@ -38,23 +38,23 @@ static bool ready(void *context, struct errmsg *why)
 /* Targets are the same in all shards, in the same order. */
 static void add_functions(struct gateway *gateway, struct shard *shard, struct admin_sample *sample)
 {
-    struct shard_endpoint_metrics metrics;
-    for (size_t i = 0; i < SAMPLE_FUNCTIONS_MAX && shard_endpoint_metrics(shard, i, &metrics);
-         i++) {
+    size_t count = shard_endpoint_metrics(shard, gateway->sample_endpoints, SAMPLE_FUNCTIONS_MAX);
+    for (size_t i = 0; i < count; i++) {
+        const struct shard_endpoint_metrics *metrics = &gateway->sample_endpoints[i];
         struct sample_function *function = &gateway->sample_functions[i];
-        uint64_t circuit = metrics.is_open        ? CIRCUIT_OPEN
-                           : metrics.failures > 0 ? CIRCUIT_PROBING
-                                                  : CIRCUIT_CLOSED;
+        uint64_t circuit = metrics->is_open        ? CIRCUIT_OPEN
+                           : metrics->failures > 0 ? CIRCUIT_PROBING
+                                                   : CIRCUIT_CLOSED;
         if (i == sample->function_count) {
-            *function = (struct sample_function){.target = metrics.pattern};
+            *function = (struct sample_function){.target = metrics->pattern};
             sample->function_count++;
         }
-        function->in_flight += metrics.in_flight;
-        function->mailbox_messages += metrics.messages;
-        function->parked_addresses += metrics.parked;
-        function->keys += metrics.keys;
+        function->in_flight += metrics->in_flight;
+        function->mailbox_messages += metrics->messages;
+        function->parked_addresses += metrics->parked;
+        function->keys += metrics->keys;
         if (circuit > function->circuit) function->circuit = circuit;
-        for (size_t j = 0; j < SAMPLE_RESULTS; j++) function->calls[j] += metrics.results[j];
+        for (size_t j = 0; j < SAMPLE_RESULTS; j++) function->calls[j] += metrics->results[j];
     }
 }
 
@@ -229,6 +229,7 @@ void sources_init(struct gateway *gateway)
 {
     asks_init(gateway);
     savepoint_init(&gateway->savepoint, &gateway->crew, &gateway->inbox);
+    gateway->sample_endpoints = calloc(SAMPLE_FUNCTIONS_MAX, sizeof *gateway->sample_endpoints);
     gateway->sample_functions = calloc(SAMPLE_FUNCTIONS_MAX, sizeof *gateway->sample_functions);
     gateway->sample_shards = calloc(gateway->crew.count, sizeof *gateway->sample_shards);
     gateway->sample_egresses = calloc(SAMPLE_EGRESSES_MAX, sizeof *gateway->sample_egresses);
@@ -255,5 +256,6 @@ void sources_close(struct gateway *gateway)
     buffer_close(&gateway->sample_names);
     free(gateway->sample_shards);
     free(gateway->sample_functions);
+    free(gateway->sample_endpoints);
     free(gateway->sample_egresses);
 }

@@ -55,6 +55,7 @@ struct gateway {
     struct savepoint_waiter savepoint_waiter;
     struct admin_waiter *savepoint_admin;
     struct admin_sample sampled; /* of all shards, when they last stood still for it */
+    struct shard_endpoint_metrics *sample_endpoints; /* of one shard */
     struct sample_function *sample_functions;
     struct sample_egress *sample_egresses;
     struct sample_shard *sample_shards;

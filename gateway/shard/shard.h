@@ -71,9 +71,10 @@ int64_t shard_time_ms(const struct shard *shard);
 /* Equal for images with equal content, however they came about. */
 uint64_t shard_digest(struct shard *shard);
 void shard_metrics(const struct shard *shard, struct shard_metrics *metrics);
-/* False: there is no endpoint, or lane, of that index. */
-bool shard_endpoint_metrics(struct shard *shard, size_t index,
-                            struct shard_endpoint_metrics *metrics);
+/* Of the first `most` endpoints. Returns their number. */
+size_t shard_endpoint_metrics(struct shard *shard, struct shard_endpoint_metrics *metrics,
+                              size_t most);
+/* False: there is no lane of that index. */
 bool shard_lane_metrics(const struct shard *shard, size_t index,
                         struct shard_lane_metrics *metrics);
 

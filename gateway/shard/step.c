@@ -256,33 +256,37 @@ int shard_step(struct shard *shard, const struct shard_event *event, struct shar
     return shard->failed || update->records.failed ? ERROR_MEMORY : 0;
 }
 
-static void sum_functions(struct shard *shard, size_t index, struct shard_endpoint_metrics *metrics)
+static struct shard_endpoint_metrics endpoint_gauges(const struct shard *shard, size_t index)
 {
+    const struct endpoint *endpoint = &shard->overlay.endpoints[index];
+    struct shard_endpoint_metrics metrics = {.pattern = endpoint->config.pattern,
+                                             .in_flight = endpoint->in_flight,
+                                             .is_open =
+                                                 shard->overlay.now_ms < endpoint->open_until_ms,
+                                             .failures = endpoint->failures};
+    memcpy(metrics.results, endpoint->results, sizeof metrics.results);
+    return metrics;
+}
+
+/* Of all in one go: for each alone all types and parked addresses would be looked at again. */
+size_t shard_endpoint_metrics(struct shard *shard, struct shard_endpoint_metrics *metrics,
+                              size_t most)
+{
+    size_t count = shard->overlay.endpoint_count < most ? shard->overlay.endpoint_count : most;
+    for (size_t i = 0; i < count; i++) metrics[i] = endpoint_gauges(shard, i);
     for (uint32_t type = 1; type < shard->image.function_capacity; type++) {
         const struct function *function = shard->image.functions[type];
-        if (function == NULL || endpoint_of(shard, type) != (int32_t)index) continue;
-        metrics->messages += function->message_count;
-        metrics->keys += function->cell_count;
+        int32_t index = function == NULL ? -1 : endpoint_of(shard, type);
+        if (index < 0 || (size_t)index >= count) continue;
+        metrics[index].messages += function->message_count;
+        metrics[index].keys += function->cell_count;
     }
     LIST_EACH (&shard->overlay.states[FLIGHT_PARKED], link) {
         const struct flight *flight = CONTAINER_OF(link, struct flight, link);
-        if (endpoint_of(shard, flight->box->type) == (int32_t)index) metrics->parked++;
+        int32_t index = endpoint_of(shard, flight->box->type);
+        if (index >= 0 && (size_t)index < count) metrics[index].parked++;
     }
-}
-
-bool shard_endpoint_metrics(struct shard *shard, size_t index,
-                            struct shard_endpoint_metrics *metrics)
-{
-    if (index >= shard->overlay.endpoint_count) return false;
-    const struct endpoint *endpoint = &shard->overlay.endpoints[index];
-    *metrics =
-        (struct shard_endpoint_metrics){.pattern = endpoint->config.pattern,
-                                        .in_flight = endpoint->in_flight,
-                                        .is_open = shard->overlay.now_ms < endpoint->open_until_ms,
-                                        .failures = endpoint->failures};
-    memcpy(metrics->results, endpoint->results, sizeof metrics->results);
-    sum_functions(shard, index, metrics);
-    return true;
+    return count;
 }
 
 bool shard_lane_metrics(const struct shard *shard, size_t index, struct shard_lane_metrics *metrics)
