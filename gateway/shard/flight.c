@@ -196,12 +196,13 @@ struct flight *flight_find(struct shard *shard, uint64_t handle)
     return flight;
 }
 
+/* A write at the head is taken first, when the turn of its box comes: see settle in step.c. */
 void flight_settle(struct shard *shard, struct flight *flight)
 {
     int32_t endpoint = endpoint_of(shard, flight->box->type);
     if (flight->box->parked) {
         flight_move(shard, flight, FLIGHT_PARKED);
-    } else if (endpoint < 0) {
+    } else if (endpoint < 0 || box_first_write(flight->box) != NULL) {
         flight_move(shard, flight, FLIGHT_HELD);
     } else {
         CHECK(allowed[flight->state] & TO(FLIGHT_READY));
