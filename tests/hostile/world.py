@@ -116,7 +116,7 @@ def serve_nothing(listener):
 
 
 def serve_passing(listener, port):
-    """Passes each request on to the good function and its answer back: the way through a gateway that does nothing."""
+    """Passes each request on to a function and its answer back: the way through a gateway that does nothing."""
     function = None
     while True:
         connection, _ = listener.accept()
@@ -252,10 +252,11 @@ def p99(values):
 class World:
     def __init__(self, folder, more_documents=(), arguments=(), env=None):
         listener, port = listen()
+        other, other_port = listen()  # the witness's own: the gateway's calls may make one slow
         passing, passing_port = listen()
-        self.servers = [spawn(serve_good, listener), spawn(serve_passing, passing, port)]
-        listener.close()
-        passing.close()
+        self.servers = [spawn(serve_good, listener), spawn(serve_good, other), spawn(serve_passing, passing, other_port)]
+        for each in (listener, other, passing):
+            each.close()
         documents = [endpoint("e2e/*", f"http://127.0.0.1:{port}/good"), *more_documents]
         self.gateway = Gateway(folder, module(*documents), arguments=["--memory", f"{MEMORY_MIB}MiB", *arguments], env=env)
         self.gateway.start()
