@@ -45,7 +45,7 @@ static struct call *carrier_new(struct origin *origin)
     if (carrier == NULL) return NULL;
     carrier->origin = origin;
     struct bundle *bundle = carrier->bundle;
-    bundle->count = bundle->left = 0;
+    bundle->count = bundle->left = bundle->heard = 0;
     bundle->bytes = 0;
     bundle->failed = bundle->broken = false;
     return carrier;

@@ -30,6 +30,7 @@ struct bundle {
     struct list link; /* among those that board, or that have brought outcomes: never both */
     uint32_t count;   /* places given away */
     uint32_t left;    /* riders without outcome */
+    uint32_t heard;   /* outcomes that have come, also such as are nobody's any more */
     size_t bytes;     /* of the request */
     int64_t heard_us; /* sent, or the last outcomes came */
     bool failed;      /* the carrier got no answer: its outcome is that of all who are left */

@@ -10,6 +10,8 @@
 enum {
     SLOW_US = 100000, /* an outcome that took so long after the one before it made others wait */
     OUTCOME_AROUND = 512, /* bytes of an outcome that are not what it brings, and to spare */
+    /* Those that tell nobody anything take time all the same: two bytes are enough for one. */
+    HEARD_MAX = 8 * BUNDLE_RIDERS_MAX,
 };
 
 /* The rider is not its bundle's any more. */
@@ -112,7 +114,7 @@ static bool tell_heard(struct call *carrier)
     int got = 1;
     while (!share_spent(invoke) && (got = bundle_outcome_take(&rest, &outcome, &why)) > 0) {
         bundle->heard_us = now_us;
-        if (outcome.index >= bundle->count) got = ERROR_MALFORMED;
+        if (outcome.index >= bundle->count || ++bundle->heard > HEARD_MAX) got = ERROR_MALFORMED;
         if (got < 0) break;
         tell_outcome(carrier, &outcome, slow);
     }

@@ -223,6 +223,13 @@ static ssize_t on_body(nghttp2_session *session, int32_t id, uint8_t *out, size_
     return (ssize_t)size;
 }
 
+/* The session may keep what it knows of a stream that is closed. */
+static bool is_over(nghttp2_session *session, int32_t id)
+{
+    nghttp2_stream *stream = nghttp2_session_find_stream(session, id);
+    return stream == NULL || nghttp2_stream_get_state(stream) == NGHTTP2_STREAM_STATE_CLOSED;
+}
+
 /* What the window does not take waits for the other side to open it. */
 void h2_say(struct visit *visit, const void *bytes, size_t size, bool last)
 {
@@ -237,7 +244,7 @@ void h2_say(struct visit *visit, const void *bytes, size_t size, bool last)
     if (nghttp2_submit_data(peer->session, flags, visit->stream, &body) != 0) return;
     nghttp2_session_send(peer->session);
     while (!peer->broken && peer->left > 0) {
-        if (nghttp2_session_find_stream(peer->session, visit->stream) == NULL) break;
+        if (is_over(peer->session, visit->stream)) break;
         ssize_t got = peer_read(peer, in, sizeof in);
         if (got <= 0 || nghttp2_session_mem_recv(peer->session, in, (size_t)got) < 0)
             peer->broken = true;

@@ -51,3 +51,32 @@ STORY(bundle_share, who_is_done_does_not_wait_until_nobody_else_is)
     atomic_store(&s.gate, 2);
     all_told();
 }
+
+/* One outcome, and then again and again that the same one is undone, two bytes each. */
+static void endless(struct visit *visit)
+{
+    struct buffer out;
+    buffer_init(&out);
+    put_result(&out, visit, 0);
+    for (int i = 0; i < 65536; i++) put_undone(&out, 0);
+    say_head(visit, 200, BUNDLE_CONTENT_TYPE, "");
+    for (int i = 0; i < 20 && !visit->gone; i++) say(visit, out.at, out.size);
+    buffer_close(&out);
+    if (visit->peer == NULL) visit_wait(visit, 1);
+}
+
+/* It takes the loop's time and says nothing: soon it is not listened to any more. */
+STORY(bundle_share, who_says_the_same_for_ever_is_not_listened_to)
+{
+    s.bundle = endless;
+    serve();
+    uint64_t before = metrics_now().bytes_in;
+    int first = call_many(RIDERS);
+    cr_assert(fixture_wait(&f, f.called, 2000));
+    cr_expect_lt(metrics_now().bytes_in - before, 1500000); /* a window may be on its way */
+    expect_results(first, f.called);
+    expect_rode(first, first + 1, 0);
+    expect_rode(first + 1, f.called, 1);
+    atomic_store(&s.gate, 1);
+    all_told();
+}
