@@ -20,7 +20,7 @@ bool name_valid(struct span name)
     if (slash == NULL || slash == name.at) return false;
     struct span rest = span_from(name, (size_t)(slash - name.at) + 1);
     if (rest.size == 0 || memchr(rest.at, '/', rest.size) != NULL) return false;
-    return utf8_valid(name) && !has_control(name);
+    return ascii_printable(name) || (utf8_valid(name) && !has_control(name));
 }
 
 bool id_valid(struct span id)

@@ -32,11 +32,35 @@ static size_t ascii_run(struct span bytes)
     return size;
 }
 
+/* A byte of the word is below ' ', above '~', or not ASCII. */
+static bool any_unprintable(uint64_t word)
+{
+    const uint64_t ones = 0x0101010101010101u, tops = 0x8080808080808080u;
+    return ((word | (word - ones * ' ') | (word + ones)) & tops) != 0;
+}
+
+bool ascii_printable(struct span bytes)
+{
+    size_t i = 0;
+    uint64_t word;
+    for (; i + sizeof word <= bytes.size; i += sizeof word) {
+        memcpy(&word, bytes.at + i, sizeof word);
+        if (any_unprintable(word)) return false;
+    }
+    for (; i < bytes.size; i++)
+        if (bytes.at[i] < ' ' || bytes.at[i] > '~') return false;
+    return true;
+}
+
 bool utf8_valid(struct span bytes)
 {
     size_t i = ascii_run(bytes);
     while (i < bytes.size) {
         uint8_t low, high;
+        if (bytes.at[i] < 0x80) {
+            i++;
+            continue;
+        }
         int more = sequence_of(bytes.at[i++], &low, &high);
         if (more < 0 || (size_t)more > bytes.size - i) return false;
         for (; more > 0; more--, i++) {

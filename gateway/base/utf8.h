@@ -5,5 +5,7 @@
 #include "base/span.h"
 
 bool utf8_valid(struct span bytes);
+/* Every byte is one of ' ' to '~'. */
+bool ascii_printable(struct span bytes);
 
 #endif

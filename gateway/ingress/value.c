@@ -111,10 +111,13 @@ bool value_read(struct http_request *request, struct span subject, struct buffer
 
 static bool looks_like_media_type(struct span type_name)
 {
-    static const char *const kinds[] = {"application/", "text/",  "image/",     "audio/",  "video/",
-                                        "font/",        "model/", "multipart/", "message/"};
+    static const char kinds[][12] = {"application", "text",  "image",     "audio",  "video",
+                                     "font",        "model", "multipart", "message"};
+    const uint8_t *slash = type_name.size == 0 ? NULL : memchr(type_name.at, '/', type_name.size);
+    if (slash == NULL || slash - type_name.at >= (ptrdiff_t)sizeof kinds[0]) return false;
+    struct span kind = span_of(type_name.at, (size_t)(slash - type_name.at));
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
-        if (span_starts_with(type_name, span_text(kinds[i]))) return true;
+        if (span_equal(kind, span_text(kinds[i]))) return true;
     return false;
 }
 

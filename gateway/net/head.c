@@ -1,6 +1,8 @@
 /* See head.h. */
 #include "net/head.h"
 
+#include "base/utf8.h"
+
 #include <strings.h>
 
 struct head {
@@ -68,7 +70,8 @@ static void read_line(struct head *head, struct span line)
     const uint8_t *colon = memchr(line.at, ':', line.size);
     if (line.at[0] == ' ' || line.at[0] == '\t') {
         head->wrong = "a header is folded over several lines";
-    } else if (memchr(line.at, '\r', line.size) != NULL || memchr(line.at, 0, line.size) != NULL) {
+    } else if (!ascii_printable(line) && (memchr(line.at, '\r', line.size) != NULL ||
+                                          memchr(line.at, 0, line.size) != NULL)) {
         head->wrong = "a header has a control character";
     } else if (colon == NULL || colon == line.at) {
         head->wrong = "a header has no name";
@@ -94,16 +97,31 @@ static const char *contradiction(const struct head *head)
     return NULL;
 }
 
+static bool has_control(struct span text)
+{
+    if (ascii_printable(text)) return false;
+    for (size_t i = 0; i < text.size; i++)
+        if (text.at[i] < ' ' || text.at[i] == 0x7f) return true;
+    return false;
+}
+
+/* What is before the next space; takes it and the space from `rest`. NULL `at`: no space. */
+static struct span next_word(struct span *rest)
+{
+    const uint8_t *space = rest->size == 0 ? NULL : memchr(rest->at, ' ', rest->size);
+    if (space == NULL) return SPAN_EMPTY;
+    struct span word = span_of(rest->at, (size_t)(space - rest->at));
+    *rest = span_from(*rest, word.size + 1);
+    return word;
+}
+
 /* method SP target SP HTTP/1.x, and nothing else: h2o lets the method be empty. */
 static bool request_line_good(struct span line)
 {
-    size_t spaces = 0, method = 0;
-    for (size_t i = 0; i < line.size; i++) {
-        if (line.at[i] < ' ' || line.at[i] == 0x7f) return false;
-        if (line.at[i] != ' ') continue;
-        if (spaces++ == 0) method = i;
-    }
-    return spaces == 2 && method > 0;
+    struct span rest = line;
+    struct span method = next_word(&rest), target = next_word(&rest);
+    return method.size > 0 && target.at != NULL && next_word(&rest).at == NULL &&
+           !has_control(line);
 }
 
 static bool ends_with(struct span text, struct span end)

@@ -1,7 +1,7 @@
 /*
  * What h2o refuses by itself (a body over the limit, a broken Content-Length, an unknown
  * expectation) it answers in plain text. This filter turns such answers into the problem documents
- * that all others are.
+ * that all others are. Every answer gets its Server header here: h2o prints it with sprintf.
  */
 #include "net/internal.h"
 
@@ -69,6 +69,7 @@ static void send_document(h2o_ostream_t *self, h2o_req_t *req, h2o_iovec_t *bufs
 static void setup(h2o_filter_t *self, h2o_req_t *req, h2o_ostream_t **slot)
 {
     struct server *server = ((struct refusal_filter *)(void *)self)->server;
+    h2o_add_header(&req->pool, &req->res.headers, H2O_TOKEN_SERVER, NULL, H2O_STRLIT("holdfast"));
     if (server->answering != req && req->res.status >= 400) {
         struct refusal_stream *stream =
             (struct refusal_stream *)(void *)h2o_add_ostream(req, sizeof *stream, slot);

@@ -6,6 +6,7 @@
 #include "net/internal.h"
 
 #include "base/check.h"
+#include "base/utf8.h"
 #include "net/head.h"
 #include "net/percent.h"
 
@@ -245,9 +246,11 @@ struct span http_query(struct http_request *request, const char *name)
 static h2o_iovec_t header_copy(h2o_mem_pool_t *pool, struct span text)
 {
     char *copy = h2o_mem_alloc_pool(pool, text.size + 1);
-    for (size_t i = 0; i < text.size; i++)
-        copy[i] = text.at[i] < 0x20 || text.at[i] == 0x7f ? '?' : (char)text.at[i];
+    if (text.size > 0) memcpy(copy, text.at, text.size);
     copy[text.size] = 0;
+    if (ascii_printable(text)) return h2o_iovec_init(copy, text.size);
+    for (size_t i = 0; i < text.size; i++)
+        if (text.at[i] < 0x20 || text.at[i] == 0x7f) copy[i] = '?';
     return h2o_iovec_init(copy, text.size);
 }
 

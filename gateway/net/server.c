@@ -72,7 +72,7 @@ static void configure(struct server *server)
 {
     h2o_globalconf_t *config = &server->config;
     h2o_config_init(config);
-    config->server_name = h2o_iovec_init(H2O_STRLIT("holdfast"));
+    config->server_name = h2o_iovec_init(NULL, 0); /* see refusal.c */
     config->max_request_entity_size = server->limits.body_max;
     /* A backstop only: connection.c has the time-outs that we promise. */
     config->http1.req_timeout =

@@ -95,14 +95,13 @@ static void repeat(struct shard *shard, const struct shard_event *event, struct 
 }
 
 static int write_accept(struct shard *shard, const struct event_message *message, uint32_t type,
-                        uint64_t body_hash, struct shard_update *update)
+                        struct span token, uint64_t body_hash, struct shard_update *update)
 {
-    uint8_t token[REPLY_TOKEN_PACKED];
     struct record_item item = {.kind = ITEM_MESSAGE,
                                .type = type,
                                .id = message->target.id,
                                .argument = message->argument,
-                               .reply_token = reply_token_pack(token, message->reply_token),
+                               .reply_token = token,
                                .traceparent = message->traceparent,
                                .delayed = message->delay_ms >= 0,
                                .delay_ms =
@@ -130,7 +129,9 @@ static void accept(struct shard *shard, const struct shard_event *event, uint32_
     const struct event_message *message = &event->message;
     struct wait *wait = wait_new(shard, event->waiter);
     bool is_call = message->reply_token.size > 0;
-    if (wait == NULL || write_accept(shard, message, type, body_hash, update) != 0) {
+    uint8_t packed[REPLY_TOKEN_PACKED];
+    struct span token = reply_token_pack(packed, message->reply_token);
+    if (wait == NULL || write_accept(shard, message, type, token, body_hash, update) != 0) {
         if (wait != NULL) wait_free(shard, wait);
         answer_text(update, event->waiter, ANSWER_FULL, "out of memory");
         return;
@@ -140,7 +141,7 @@ static void accept(struct shard *shard, const struct shard_event *event, uint32_
     wait->id_seq = shard->image.seq;
     wait->id_epoch = shard->image.epoch;
     if (is_call) {
-        struct entry *entry = entry_find_token(&shard->image, message->reply_token);
+        struct entry *entry = entry_find_token(&shard->image, token);
         wait_on(shard, wait, WAIT_REPLY, &entry->waiters);
         tell_if_parked(shard, type, message->target.id, update);
         return;

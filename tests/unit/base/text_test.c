@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "base/text.h"
+#include "base/utf8.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -132,4 +133,20 @@ Test(check, it_says_what_failed)
     cr_assert(span_equal(span_of(text, size),
                          SPAN_LITERAL("holdfast: check failed: a == b at room/noun.c:1203\n")),
               "%.*s", (int)size, text);
+}
+
+Test(text, printable_is_every_byte_from_space_to_tilde_and_no_other)
+{
+    uint8_t bytes[20];
+    for (size_t size = 1; size <= sizeof bytes; size++) {
+        for (size_t at = 0; at < size; at++) {
+            for (int byte = 0; byte < 256; byte++) {
+                memset(bytes, 'x', sizeof bytes);
+                bytes[at] = (uint8_t)byte;
+                cr_assert_eq(ascii_printable(span_of(bytes, size)), byte >= ' ' && byte <= '~',
+                             "%d at %zu of %zu", byte, at, size);
+            }
+        }
+    }
+    cr_assert(ascii_printable(SPAN_EMPTY));
 }
