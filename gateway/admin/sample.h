@@ -95,8 +95,8 @@ struct admin_sample {
     uint64_t invocations;     /* batches given to functions, retries included */
     uint64_t calls[SAMPLE_RESULTS];
     uint64_t stale_responses;
-    uint64_t invocation_requests; /* HTTP requests to functions */
-    uint64_t invocations_bundled; /* invocations that shared one */
+    uint64_t invocation_requests;       /* HTTP requests to functions */
+    uint64_t invocations_bundled;       /* invocations that shared one */
     struct admin_histogram call_millis; /* admin_bounds_millis; the sum too in microseconds */
     struct admin_histogram batch;       /* admin_bounds_batch */
     uint64_t parked;                    /* ever */
