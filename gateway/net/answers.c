@@ -41,6 +41,7 @@ static void look_at(struct connection *connection, int64_t now_us)
 static void hold(struct connection *connection, size_t size)
 {
     struct server *server = connection->listener->server;
+    if (size == 0) return; /* nothing to be released by: it would be put in line again */
     if (connection->answers_held == 0) list_append(&server->answers, &connection->answers_link);
     if (connection->answers_held <= SMALL && connection->answers_held + size > SMALL)
         look_at(connection, loop_now_us(server->loop));

@@ -2,6 +2,7 @@
  * them. */
 #include "echo.h"
 #include "lib/http_client.h"
+#include "net/internal.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
@@ -96,6 +97,34 @@ Test(http2, answers)
     cr_assert_eq(size, 19);
     cr_assert_eq(memcmp(payload, "GET /echo q secure ", 19), 0);
     close(fd);
+}
+
+static void look_for_answers(void *found)
+{
+    *(bool *)found = !list_empty(&echo.thread.server->answers);
+}
+
+/* They take no room, however many of them are given before the first is out. */
+Test(http2, many_answers_of_nothing_leave_nothing)
+{
+    /* HEADERS of a request for /nothing, whose stream is filled in: all come in one read. */
+    uint8_t one[] = "\0\0\x0f\x01\x05\0\0\0\0\x82\x86\x04\x08/nothing\x01\x01x";
+    uint8_t bytes[16 * sizeof one];
+    size_t size = 0;
+    bool found;
+    int fd = start();
+    for (uint8_t i = 0; i < 16; i++) {
+        one[8] = (uint8_t)(1 + 2 * i);
+        memcpy(bytes + size, one, sizeof one - 1);
+        size += sizeof one - 1;
+    }
+    client_send(fd, bytes, size);
+    uint8_t payload[20000];
+    for (int i = 0; i < 16; i++) cr_assert_geq(await(fd, HEADERS, payload, sizeof payload), 0);
+    close(fd);
+    cr_assert(server_thread_wait_connections(&echo.thread, 0));
+    server_thread_run(&echo.thread, look_for_answers, &found);
+    cr_assert_not(found);
 }
 
 Test(http2, tells_the_handler_of_a_reset)
