@@ -276,6 +276,5 @@ static double rest_cost(int cells)
 Test(call, going_to_sleep_costs_the_same_with_much_state)
 {
     double few = rest_cost(100), many = rest_cost(5000);
-    cr_expect_lt(many, 2 * few, "fifty times as many cells: %.0f us instead of %.0f", many,
-                 few);
+    cr_expect_lt(many, 2 * few, "fifty times as many cells: %.0f us instead of %.0f", many, few);
 }
