@@ -31,6 +31,6 @@ def allowed(before, after):
 
 
 def excess(points):
-    """The worst pair of a smaller and a larger size: how many times over (above 1) or under what is allowed it is."""
-    pairs = [(before, after) for i, before in enumerate(points) for after in points[i + 1:] if before.unit_us > 0]
-    return max((after.unit_us / before.unit_us / allowed(before, after) for before, after in pairs), default=0.0)
+    """The largest size against each smaller one: how many times over (above 1) or under what is allowed it is at worst."""
+    last = points[-1]
+    return max((last.unit_us / point.unit_us / allowed(point, last) for point in points[:-1] if point.unit_us > 0), default=0.0)

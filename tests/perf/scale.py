@@ -132,7 +132,7 @@ def send_batches(bench, count, wait=True, **options):
         bench.wait_applied(before + count)
 
 
-def scrape(bench, size, path="/metrics", units=1, times=10):
+def scrape(bench, size, path="/metrics", units=1, times=30):
     def task():
         for _ in range(times):
             answer = bench.gateway.admin.request("GET", path, timeout_s=120)
