@@ -259,10 +259,12 @@ static void take_waits(struct world *world)
     }
 }
 
-/* Consumers for whose answers there was no memory. */
+/* Consumers and readers for whose answers there was no memory. */
 static void ask_again(struct world *world)
 {
-    if (world->hosts[0].store.ledger.may_fail) world->pulling = world->popping = false;
+    if (!world->hosts[0].store.ledger.may_fail) return;
+    world->pulling = world->popping = false;
+    for (uint32_t i = 0; i < PARTITIONS; i++) world->partitions[i].asked = 0;
 }
 
 /* All may go on, and nothing fails any more but what is poison. */
