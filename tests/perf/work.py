@@ -348,7 +348,7 @@ def many_keys(programs, folder, sizes, progress):
     try:
         figures = {"start.ms": bench.start(), "rss.idle": sample.rss_megabytes(bench.pid)}
         progress("idle")
-        time.sleep(2)  # what the call has left to do, and until its reply is forgotten
+        time.sleep(4)  # what the call has left to do, and until its reply is forgotten
         before = sample.Usage(bench.pid)
         time.sleep(2)
         figures["idle.switches"] = sample.Usage(bench.pid).since(before)["switches"] / 2
