@@ -28,7 +28,8 @@ static void check_memory(const struct world *world, const struct host *host,
     size_t most = host->memory_max, bytes = bytes_of(after);
     if (most == 0 || bytes <= bytes_of(before)) return;
     if (world->swarm.has[FAULT_LONG_IDS]) return; /* ids are not counted before they are there */
-    if (event->kind == EVENT_MESSAGE && after->messages_accepted != before->messages_accepted)
+    if ((event->kind == EVENT_MESSAGE || event->kind == EVENT_SOURCE) &&
+        after->messages_accepted != before->messages_accepted)
         HOLDS(10, bytes <= most + ACCEPT_OVERHEAD);
     if (event->kind == EVENT_RESPONSE || event->kind == EVENT_SIGNAL)
         HOLDS(10, bytes <= most + most / 2 + ACCEPT_OVERHEAD);
