@@ -34,3 +34,10 @@ def excess(points):
     """The largest size against each smaller one: how many times over (above 1) or under what is allowed it is at worst."""
     last = points[-1]
     return max((last.unit_us / point.unit_us / allowed(point, last) for point in points[:-1] if point.unit_us > 0), default=0.0)
+
+
+def canary():
+    """A cost that grows quadratically has to be over, one that grows like n log n not."""
+    sizes = [10 ** i for i in range(3, 7)]
+    if excess([Point(size, size / 1000) for size in sizes]) <= 1 or excess([Point(size, math.log2(size)) for size in sizes]) > 1:
+        raise SystemExit("growth: the rule sees no growth, or sees it everywhere")
