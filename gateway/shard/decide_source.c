@@ -5,6 +5,7 @@
  * twice, and each record counts once, without a memory of keys.
  */
 #include "base/text.h"
+#include "base/utf8.h"
 #include "shard/budget.h"
 #include "shard/channel.h"
 #include "shard/decide.h"
@@ -98,6 +99,14 @@ static bool intern_names(struct shard *shard, const struct event_source *source,
     return true;
 }
 
+/* It will be a header of the call. As the trace context asks: one that is not valid is left out. */
+static struct span traceparent_of(const struct source_message *message)
+{
+    bool fits = message->traceparent.size <= SOURCE_TRACEPARENT_MAX &&
+                ascii_printable(message->traceparent);
+    return fits ? message->traceparent : SPAN_EMPTY;
+}
+
 static int write_source(struct shard *shard, const struct event_source *event,
                         struct shard_update *update)
 {
@@ -113,7 +122,7 @@ static int write_source(struct shard *shard, const struct event_source *event,
                                         .type = dictionary_find(image, message->target.type),
                                         .id = message->target.id,
                                         .argument = message->argument,
-                                        .traceparent = message->traceparent});
+                                        .traceparent = traceparent_of(message)});
     }
     return emit(shard, update, RECORD_SOURCE);
 }

@@ -30,6 +30,7 @@ enum {
     PURGE_MAX = 64,               /* addresses of a slot whose values are purged at once */
     SOURCE_POSITION_MAX = 64,     /* bytes */
     SOURCE_BYTES_MAX = 16 << 20,  /* of the messages of a source that are taken at once, if many */
+    SOURCE_TRACEPARENT_MAX = 128, /* bytes */
     SWEEP_SLOTS = 64,             /* slots looked at per sweep for expired entries and values */
     SWEEP_RECORDS_MAX = 64,       /* written in one sweep */
     SIGNAL_BYTES_MAX = 256 << 10, /* of the parcels in one signal, beyond its last */

@@ -159,6 +159,31 @@ Test(source, is_taken_whole_or_not_at_all)
     cr_expect_eq(KIND(fixture_ask(f, &event)), ANSWER_DONE);
 }
 
+static struct span traceparent_of_call(struct fixture *f, const char *position, const char *text)
+{
+    struct source_message message = {.target = fixture_address("t/a", ids[0]),
+                                     .argument = fixture_value("a"),
+                                     .traceparent = span_text(text)};
+    struct shard_event event = {.kind = EVENT_SOURCE,
+                                .source = {.source = span_text(name_of(f)),
+                                           .previous = span_text(position),
+                                           .position = span_text(text),
+                                           .messages = &message,
+                                           .message_count = 1}};
+    cr_assert_eq(KIND(fixture_ask(f, &event)), ANSWER_DONE);
+    return CALL("t/a", ids[0])->traceparent;
+}
+
+/* It goes on as a header of the call, and comes from wherever the log does. */
+Test(source, what_fits_no_header_is_no_traceparent)
+{
+    struct fixture *f = shards[0];
+    const char *sound = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    cr_expect(span_equal(traceparent_of_call(f, "", sound), span_text(sound)));
+    RESULT(CALL("t/a", ids[0]), 0);
+    cr_expect_eq(traceparent_of_call(f, sound, "00\r\nx-admin: 1").size, 0);
+}
+
 Test(source, waits_for_room)
 {
     struct fixture *f = shards[0];
