@@ -11,7 +11,7 @@
 #include <stdlib.h>
 
 /* To begin a call, in bytes: see share.c. */
-enum { BEGUN_WORK = 4096 };
+enum { BEGUN_WORK = 4096, BOARDED_WORK = 1024 };
 
 /* -- What has been put off -- */
 
@@ -31,16 +31,17 @@ static void begin(struct invoke *invoke, struct call *call)
     struct span name = request_function_name(call->invocation);
     struct origin *origin;
     int error = endpoint_origin(endpoint, name, &origin);
+    bool rides = error == 0 && bundle_wanted(origin, call);
     if (error == ERROR_INVALID)
         call_fail(call, OUTCOME_UNREACHABLE, "'%s' makes no host with the function name '%.*s'",
                   endpoint->template, SPAN_PRINT(name));
     else if (error != 0)
         call_fail(call, OUTCOME_OVERLOADED, "out of memory before the call was made");
-    else if (bundle_wanted(origin, call))
+    else if (rides)
         bundle_board(origin, call);
     else
         origin_call(origin, call);
-    share_take(invoke, BEGUN_WORK);
+    share_take(invoke, rides ? BOARDED_WORK : BEGUN_WORK);
 }
 
 static void begin_calls(struct invoke *invoke)
