@@ -5,6 +5,7 @@
 
 enum {
     READ_US = 100,         /* blocks are read for so long in a turn; one takes what it takes */
+    READ_US_MAX = 1000,    /* … when turns are long */
     REST_SHARE = 4,        /* then the engine has so many times as long for all else */
     BACKLOG_MAX = 8 << 20, /* given to the writer and not yet on disk */
     POLL_US = 5000,
@@ -13,8 +14,10 @@ enum {
 int copier_begin(struct copier *copier, struct engine *engine, struct snapshots *snapshots)
 {
     struct shard *shard = engine->shard;
-    *copier =
-        (struct copier){.engine = engine, .snapshots = snapshots, .cut_seq = shard_cut_seq(shard)};
+    *copier = (struct copier){.engine = engine,
+                              .snapshots = snapshots,
+                              .cut_seq = shard_cut_seq(shard),
+                              .rests_until_us = clock_mono_us()};
     struct snapshot_info info = {.seq = copier->cut_seq,
                                  .lineage = shard_lineage(shard),
                                  .epoch = shard_epoch(shard),
@@ -62,13 +65,22 @@ static bool is_writer_behind(const struct copier *copier)
     return snapshot_backlog(copier->snapshots) > BACKLOG_MAX;
 }
 
+/* Where turns take longer than the rest, its share would be less and less the more there is to do,
+ * and what others change meanwhile is kept for the snapshot: so it is given some of that time. */
+static int64_t reading_us(int64_t late_us)
+{
+    int64_t us = READ_US + late_us / REST_SHARE;
+    return us < READ_US_MAX ? us : READ_US_MAX;
+}
+
 /* ERROR_MEMORY. */
 static int read_blocks(struct copier *copier)
 {
     int64_t began_us = clock_mono_us(), now_us = began_us;
     int error = 0;
     if (now_us < copier->rests_until_us) return 0;
-    while (error == 0 && copier->phase == COPIER_READING && now_us - began_us < READ_US &&
+    int64_t until_us = began_us + reading_us(began_us - copier->rests_until_us);
+    while (error == 0 && copier->phase == COPIER_READING && now_us < until_us &&
            !is_writer_behind(copier)) {
         error = read_block(copier);
         now_us = clock_mono_us();

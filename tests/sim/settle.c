@@ -259,10 +259,13 @@ static void take_waits(struct world *world)
     }
 }
 
-/* Consumers and readers for whose answers there was no memory. */
+/* Consumers and readers for whose answers there was no memory. What was to be popped may be gone.
+ */
 static void ask_again(struct world *world)
 {
+    struct history *history = &world->history;
     if (!world->hosts[0].store.ledger.may_fail) return;
+    history->topic_lost = history->topic_lost || world->popping;
     world->pulling = world->popping = false;
     for (uint32_t i = 0; i < PARTITIONS; i++) world->partitions[i].asked = 0;
 }
@@ -340,6 +343,7 @@ void world_settle(struct world *world)
     settle_all(world);
     world->settling.ms = world->now_ms - begun_ms;
     world->settling.messages = count_applied(world) - applied;
+    ask_again(world);
     world->pulling = world->popping = false;
     commit_all(world);
     take_all_records(world);

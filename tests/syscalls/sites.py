@@ -11,7 +11,7 @@ WRAPPED = set(re.findall(r"^WRAP\((\w+)", (HERE / "wrapped.h").read_text(), re.M
 HARMLESS = set("""
 __asprintf_chk __ctype_b_loc __ctype_tolower_loc __cxa_finalize __errno_location __explicit_bzero_chk __fprintf_chk
 __gmon_start__ __isoc99_sscanf __libc_start_main __memcpy_chk __memmove_chk __memset_chk __printf_chk __sched_cpucount
-__snprintf_chk __sprintf_chk __stack_chk_fail __strcpy_chk __strncpy_chk __vfprintf_chk __vsnprintf_chk _exit abort
+__snprintf_chk __sprintf_chk __stack_chk_fail __strcpy_chk __strncpy_chk __tls_get_addr __vfprintf_chk __vsnprintf_chk _exit abort
 aligned_alloc asprintf calloc explicit_bzero exit ferror fflush fileno fprintf fputc fputs free freeaddrinfo fwrite
 gai_strerror getauxval getenv gmtime_r in6addr_any in6addr_loopback inet_ntop inet_pton isatty madvise malloc
 malloc_trim malloc_usable_size mallopt memchr memcmp memcpy memmem memmove memrchr memset mmap munmap mprotect
