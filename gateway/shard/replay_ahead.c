@@ -19,20 +19,23 @@ static struct place *place_at(struct replay_ahead *ahead, uint64_t index)
  * so. */
 static struct place place_of_record(const struct image *image, const struct record *record)
 {
+    static const struct place nowhere;
     struct record_accept accept;
     struct record_item item;
-    if (record->kind != RECORD_ACCEPT) return (struct place){0};
+    if (record->kind != RECORD_ACCEPT) return nowhere;
     struct reader body = reader_of(record->body);
     record_accept_read(&body, &accept);
     record_item_read(&body, &item);
-    return body.failed ? (struct place){0} : place_of(image, item.type, item.id);
+    if (body.failed) return nowhere;
+    return place_of(image, item.type, item.id);
 }
 
 static void read_one(struct replay_ahead *ahead, const struct image *image)
 {
     struct record record;
+    struct place place = {0};
     record_read(&ahead->in, &record);
-    struct place place = ahead->in.failed ? (struct place){0} : place_of_record(image, &record);
+    if (!ahead->in.failed) place = place_of_record(image, &record);
     if (place.slot != NULL) __builtin_prefetch(place.slot, 1);
     *place_at(ahead, ahead->read++) = place;
 }
