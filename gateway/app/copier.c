@@ -67,7 +67,7 @@ static bool is_writer_behind(const struct copier *copier)
 
 /* Where turns take longer than the rest, its share would be less and less the more there is to do,
  * and what others change meanwhile is kept for the snapshot: so it is given some of that time. */
-static int64_t reading_us(int64_t late_us)
+int64_t copier_reading_us(int64_t late_us)
 {
     int64_t us = READ_US + late_us / REST_SHARE;
     return us < READ_US_MAX ? us : READ_US_MAX;
@@ -79,7 +79,7 @@ static int read_blocks(struct copier *copier)
     int64_t began_us = clock_mono_us(), now_us = began_us;
     int error = 0;
     if (now_us < copier->rests_until_us) return 0;
-    int64_t until_us = began_us + reading_us(began_us - copier->rests_until_us);
+    int64_t until_us = began_us + copier_reading_us(began_us - copier->rests_until_us);
     while (error == 0 && copier->phase == COPIER_READING && now_us < until_us &&
            !is_writer_behind(copier)) {
         error = read_block(copier);

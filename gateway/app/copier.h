@@ -28,6 +28,9 @@ int copier_begin(struct copier *copier, struct engine *engine,
    then, and the shard's cut is the caller's to end. FAILED: errmsg says why. */
 enum copier_result copier_turn(struct copier *copier, struct snapshot_info *info,
                                struct errmsg *errmsg);
+/* For how long blocks are read in a turn that comes so long after the engine's own share of the
+   time has passed, in microseconds. */
+int64_t copier_reading_us(int64_t late_us);
 /* When the next turn has to be, in microseconds from now. */
 int64_t copier_delay_us(const struct copier *copier);
 /* Nothing is published. Leaves the shard's cut alone. */

@@ -13,20 +13,6 @@ TestSuite(bundle_answer_h2, .timeout = 60);
 
 enum { RIDERS = 8 };
 
-/* A bundle of so many, which the script answers. The number of the first rider. */
-static int ride(visit_script *script, int count)
-{
-    s.bundle = script;
-    serve();
-    int first = call_many(count);
-    return first;
-}
-
-static void expect_told(int from, int to, enum outcome outcome, const char *part)
-{
-    for (int call = from; call < to; call++) cr_assert_told(&f.told[call], outcome, part);
-}
-
 /* -- In any order, in any pieces -- */
 
 static void backwards(struct visit *visit)

@@ -11,13 +11,6 @@ TestSuite(bundle_end_h2, .timeout = 60);
 
 enum { RIDERS = 8 };
 
-static int ride(visit_script *script, int count)
-{
-    s.bundle = script;
-    serve();
-    return call_many(count);
-}
-
 /* -- Time -- */
 
 static void all_but_two(struct visit *visit)

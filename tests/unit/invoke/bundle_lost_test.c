@@ -11,18 +11,6 @@ TestSuite(bundle_lost_h2, .timeout = 60);
 
 enum { RIDERS = 8 };
 
-static int ride(visit_script *script, int count)
-{
-    s.bundle = script;
-    serve();
-    return call_many(count);
-}
-
-static void expect_told(int from, int to, enum outcome outcome, const char *part)
-{
-    for (int call = from; call < to; call++) cr_assert_told(&f.told[call], outcome, part);
-}
-
 static void hang_up_at_first(struct visit *visit)
 {
     if (visit->number == 0)

@@ -67,6 +67,18 @@ int call_many(int count)
     return first;
 }
 
+int ride(visit_script *script, int count)
+{
+    s.bundle = script;
+    serve();
+    return call_many(count);
+}
+
+void expect_told(int from, int to, enum outcome outcome, const char *part)
+{
+    for (int call = from; call < to; call++) cr_assert_told(&f.told[call], outcome, part);
+}
+
 void expect_result(int call)
 {
     const struct told *told = &f.told[call];

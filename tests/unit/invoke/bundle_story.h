@@ -39,7 +39,10 @@ void configure(void);
 void serve(void);
 /* So many calls, which begin in the same turn; the number of the first. */
 int call_many(int count);
+/* A bundle of so many, which the script answers; the number of the first rider. */
+int ride(visit_script *script, int count);
 
+void expect_told(int from, int to, enum outcome outcome, const char *part);
 void expect_result(int call);
 void expect_results(int from, int to);
 /* Everything has been told, and nothing comes after it. */
